@@ -1,0 +1,20 @@
+"""Every command of `hearth`, in one place."""
+
+from __future__ import annotations
+
+import typer
+
+from infra.cli import check, local, stack
+
+app = typer.Typer(
+    help="Fine-tuned Azure OpenAI models as Pulumi code, kept serving.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("check")(check.check)
+app.command("status")(stack.status)
+app.command("chat")(stack.chat)
+app.command("recover")(stack.recover)
+app.command("adopt")(stack.adopt)
+app.add_typer(local.app, name="local")

@@ -1,0 +1,11 @@
+"""Azure on this machine: an honest double, one process, TLS, tokens, roles, a virtual clock.
+
+It knows nothing of the rest of the project; clients reach it as they reach any other cloud.
+"""
+
+from infra.localazure.clock import VirtualClock
+from infra.localazure.seed import BadSeed, Seed
+from infra.localazure.server import LocalAzure, PortTaken
+from infra.localazure.switches import Switches
+
+__all__ = ["BadSeed", "LocalAzure", "PortTaken", "Seed", "Switches", "VirtualClock"]

@@ -1,0 +1,34 @@
+"""The process behind `hearth local start`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from infra.localazure import process, seed
+from infra.localazure.server import PortTaken, serve
+
+
+def main() -> int:
+    """Serve until told to stop; what cannot be is one line on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m infra.localazure")
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--seed", type=Path)
+    given = parser.parse_args()
+    try:
+        process.hold_lock(given.state)
+        planted = seed.read(given.seed) if given.seed else None
+        serve(given.state, given.port, (given.state / "control.key").read_text(), planted)
+    except BlockingIOError:
+        print(f"another local Azure serves {given.state}", file=sys.stderr)  # noqa: T201
+        return 1
+    except (PortTaken, seed.BadSeed) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""The bodies of requests, typed: a wrong type is refused once, here, in Azure's words; what is not known is ignored."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from infra.localazure import errors
+from infra.localazure.entities import Json
+
+T = TypeVar("T")
+
+
+class Body(msgspec.Struct, kw_only=True, rename="camel"):
+    """A JSON object of a request."""
+
+
+class Group(Body):
+    """PUT of a resource group."""
+
+    location: str | None = None
+    tags: dict[str, str] | None = None
+    managed_by: str | None = None
+
+
+class Sku(Body):
+    """A SKU of an account or a deployment."""
+
+    name: str
+    capacity: int | None = None
+    tier: str | None = None
+    family: str | None = None
+    size: str | None = None
+
+
+class Identity(Body):
+    """A managed identity, as asked for."""
+
+    type: str = "None"
+    user_assigned_identities: dict[str, Any] | None = None
+
+
+class IpRule(Body):
+    """One address or CIDR range of a network rule set."""
+
+    value: str
+
+
+class VirtualNetworkRule(Body):
+    """One subnet of a network rule set."""
+
+    id: str
+    state: str | None = None
+    ignore_missing_vnet_service_endpoint: bool | None = None
+
+
+class NetworkAcls(Body):
+    """Network rules of an account."""
+
+    default_action: str = "Allow"
+    bypass: str | None = None
+    ip_rules: list[IpRule] = []
+    virtual_network_rules: list[VirtualNetworkRule] = []
+
+
+class AccountProperties(Body):
+    """Properties of an account that a caller may set and that local Azure acts on."""
+
+    custom_sub_domain_name: str | None = None
+    public_network_access: str | None = None
+    disable_local_auth: bool | None = None
+    network_acls: NetworkAcls | None = None
+    restore: bool | None = None
+    dynamic_throttling_enabled: bool | None = None
+    restrict_outbound_network_access: bool | None = None
+    allowed_fqdn_list: list[str] | None = None
+    allow_project_management: bool | None = None
+
+
+class Account(Body):
+    """PUT or PATCH of an account."""
+
+    location: str | None = None
+    kind: str | None = None
+    sku: Sku | None = None
+    identity: Identity | None = None
+    tags: dict[str, str] | None = None
+    properties: AccountProperties = msgspec.field(default_factory=AccountProperties)
+
+
+class DeploymentModel(Body):
+    """The model of a deployment."""
+
+    name: str
+    format: str = "OpenAI"
+    version: str | None = None
+    source: str | None = None
+    source_account: str | None = None
+    publisher: str | None = None
+
+
+class DeploymentProperties(Body):
+    """Properties of a deployment that a caller may set."""
+
+    model: DeploymentModel | None = None
+    rai_policy_name: str | None = None
+    version_upgrade_option: str | None = None
+    scale_settings: dict[str, Any] | None = None
+    parent_deployment_name: str | None = None
+    spillover_deployment_name: str | None = None
+    service_tier: str | None = None
+
+
+class Deployment(Body):
+    """PUT of a deployment."""
+
+    sku: Sku | None = None
+    tags: dict[str, str] | None = None
+    properties: DeploymentProperties = msgspec.field(default_factory=DeploymentProperties)
+
+
+class DeploymentPatch(Body):
+    """PATCH of a deployment: SKU and tags alone."""
+
+    sku: Sku | None = None
+    tags: dict[str, str] | None = None
+
+
+class RegenerateKey(Body):
+    """POST regenerateKey."""
+
+    key_name: str
+
+
+class RoleAssignmentProperties(Body):
+    """What is assigned to whom."""
+
+    role_definition_id: str
+    principal_id: str
+    principal_type: str | None = None
+    description: str | None = None
+    condition: str | None = None
+    condition_version: str | None = None
+    delegated_managed_identity_resource_id: str | None = None
+
+
+class RoleAssignment(Body):
+    """PUT of a role assignment."""
+
+    properties: RoleAssignmentProperties
+
+
+class Tagged(Body):
+    """PATCH of a resource of any type: its tags."""
+
+    tags: dict[str, str] | None = None
+
+
+def read(body: bytes, kind: type[T]) -> T:
+    """The body as `kind`; raises the error of a body that is no JSON or has a wrong type."""
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise errors.BAD_JSON(fact=str(error)) from error
+
+
+def read_object(body: bytes) -> Json:
+    """The body as any JSON object."""
+    return read(body, Json)
+
+
+def given(body: Body) -> Json:
+    """The fields of a body that were given, under their wire names, nested ones too."""
+    found: Json = {}
+    for field in msgspec.structs.fields(body):
+        value = getattr(body, field.name)
+        if value is not None:
+            found[field.encode_name] = msgspec.to_builtins(value)
+    return found

@@ -1,0 +1,232 @@
+"""What local Azure keeps: plain records, no HTTP and no rules.
+
+Each record can be written as JSON and read again, so the store needs no mapping. Moments are aware datetimes in UTC on
+the virtual clock, unless a name says real.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+Json = dict[str, Any]
+
+
+class Entity(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A record of the store that is changed in place and put again."""
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A record, or part of one, that is replaced rather than changed."""
+
+
+class Stamp(Value, frozen=True):
+    """Who did something and when: half of Azure's systemData."""
+
+    by: str
+    by_type: str
+    at: datetime
+
+
+class Tenant(Value, frozen=True):
+    """A directory."""
+
+    id: str
+    name: str = ""
+
+
+class Principal(Entity):
+    """Somebody or something that can hold a role."""
+
+    id: str
+    """Object id."""
+    tenant: str
+    type: str = "ServicePrincipal"
+    """User, Group or ServicePrincipal (managed identities are service principals too)."""
+    name: str = ""
+    client_id: str | None = None
+    secret: str | None = None
+    """What a client-credentials login proves itself with; a throwaway of this double."""
+    member_of: list[str] = msgspec.field(default_factory=list)
+    guest_of: list[str] = msgspec.field(default_factory=list)
+    """Further tenants in which an application of this client id is registered (multi-tenant apps)."""
+
+
+class Subscription(Entity):
+    """A subscription with the resource providers registered in it (namespaces in lower case)."""
+
+    id: str
+    tenant: str
+    name: str = ""
+    registered: set[str] = msgspec.field(default_factory=set)
+
+
+class ResourceGroup(Entity):
+    """A resource group."""
+
+    id: str
+    name: str
+    subscription: str
+    location: str
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
+    managed_by: str | None = None
+
+
+class Account(Entity):
+    """A CognitiveServices account. `properties` holds what the caller gave; the rest is the service's."""
+
+    id: str
+    name: str
+    group: str
+    subscription: str
+    location: str
+    kind: str
+    sku: Json
+    properties: Json
+    created: Stamp
+    modified: Stamp
+    internal_id: str
+    keys: list[str]
+    tags: dict[str, str] | None = None
+    identity: Json | None = None
+    etag: int = 1
+    settled_at: datetime | None = None
+    """From when its last write is done; before, provisioningState says what goes on."""
+    writing: str = "Creating"
+    """The provisioningState shown until settled_at."""
+    deleted_at: datetime | None = None
+    """When it was soft-deleted; None while it stands."""
+
+
+class DeploymentModel(Value, frozen=True):
+    """The model of a deployment, as the caller named it."""
+
+    format: str
+    name: str
+    version: str | None = None
+    source: str | None = None
+    source_account: str | None = None
+    publisher: str | None = None
+
+
+class Deployment(Entity):
+    """A deployment. `created.at` starts its idle clock; `last_call` moves it."""
+
+    id: str
+    name: str
+    account: str
+    """Key of the account."""
+    model: DeploymentModel
+    base: str
+    """Name of the catalogue's model it runs on: itself, or what a custom model was tuned from."""
+    sku_name: str
+    capacity: int
+    created: Stamp
+    modified: Stamp
+    custom: bool = False
+    owner: str | None = None
+    """Key of the account that owns the custom model."""
+    rai_policy: str | None = None
+    upgrade_option: str = "OnceNewDefaultVersionAvailable"
+    tags: dict[str, str] | None = None
+    extra: Json = msgspec.field(default_factory=dict)
+    """Further properties as given (parentDeploymentName, spilloverDeploymentName, serviceTier …)."""
+    etag: int = 1
+    settled_at: datetime | None = None
+    writing: str = "Creating"
+    failed: str | None = None
+    """The message of a create that ended in Failed."""
+    serving_at: datetime | None = None
+    """From when the data plane knows it: some time after Succeeded."""
+    served_before: str | None = None
+    """The model that still answers while a change of model is not settled; None where nothing does."""
+    last_call: datetime | None = None
+    paused: bool = False
+
+
+class CustomModel(Entity):
+    """A tuned model, or a checkpoint of its training, owned by an account (which need not exist yet)."""
+
+    id: str
+    """What a deployment names: `<base>.ft-<hex>[-suffix]`, or `ftchkpt-<hex>`."""
+    account: str
+    """Key of the account that owns it."""
+    base: str
+    created: datetime
+    job: str | None = None
+    status: str = "succeeded"
+
+
+class RoleDefinition(Value, frozen=True):
+    """A role; `scope` is the subscription a custom one was made in, None for a built-in one."""
+
+    id: str
+    name: str
+    description: str = ""
+    actions: list[str] = msgspec.field(default_factory=list)
+    not_actions: list[str] = msgspec.field(default_factory=list)
+    data_actions: list[str] = msgspec.field(default_factory=list)
+    not_data_actions: list[str] = msgspec.field(default_factory=list)
+    assignable_scopes: list[str] = msgspec.field(default_factory=lambda: ["/"])
+    scope: str | None = None
+    created: Stamp | None = None
+
+
+class RoleAssignment(Entity):
+    """A role given to a principal at a scope; works from `effective_at` on."""
+
+    id: str
+    name: str
+    scope: str
+    role: str
+    """Id (a GUID) of the role definition."""
+    role_definition_id: str
+    principal: str
+    principal_type: str
+    created: Stamp
+    modified: Stamp
+    effective_at: datetime
+    description: str | None = None
+    condition: str | None = None
+    condition_version: str | None = None
+    delegated: str | None = None
+
+
+class GenericResource(Entity):
+    """A resource of a type that local Azure keeps but has no rules for."""
+
+    id: str
+    type: str
+    name: str
+    body: Json
+    created: Stamp
+    modified: Stamp
+
+
+class Operation(Entity):
+    """A long-running operation: over at `done_at`, in `failed` if that is set."""
+
+    id: str
+    subscription: str
+    location: str
+    started: datetime
+    done_at: datetime
+    resource: str
+    failed_code: str | None = None
+    failed_message: str | None = None
+
+
+class Activity(Value, frozen=True):
+    """One entry of the activity log."""
+
+    id: str
+    at: datetime
+    operation: str
+    """The action, as Azure names it: Microsoft.CognitiveServices/accounts/deployments/delete."""
+    resource: str
+    caller: str
+    status: str = "Succeeded"
+    claims: dict[str, str] = msgspec.field(default_factory=dict)
+    correlation: str = ""

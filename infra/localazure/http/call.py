@@ -1,0 +1,65 @@
+"""One request, as handlers see it, and the answer they give."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from infra.localazure import bodies
+from infra.localazure.entities import Json
+from infra.localazure.world import Caller, World
+
+if TYPE_CHECKING:
+    from infra.localazure.http.app import App
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Call:
+    """A request with what routing and authentication found out about it. Header names are in lower case."""
+
+    app: App
+    method: str
+    path: str
+    """As sent, percent-decoded segment by segment."""
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+    peer: str
+    params: dict[str, str] = field(default_factory=dict)
+    caller: Caller = field(default_factory=lambda: Caller(principal="", tenant=""))
+    api_version: str = ""
+    request_id: str = ""
+
+    @property
+    def world(self) -> World:
+        """The state."""
+        return self.app.world
+
+    @property
+    def now(self) -> datetime:
+        """The virtual moment."""
+        return self.app.world.now()
+
+    def read(self, kind: type[T]) -> T:
+        """The body as `kind`, or the refusal of a body of another shape."""
+        return bodies.read(self.body, kind)
+
+    def url(self, path: str) -> str:
+        """An absolute address on this local Azure."""
+        return f"{self.world.origin}{path}"
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a handler gives back. `body` None is an empty answer; `stream` sends events instead of a body."""
+
+    status: int = 200
+    body: Json | list[Any] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    content_type: str = "application/json; charset=utf-8"
+    stream: AsyncIterator[bytes] | None = None

@@ -1,0 +1,153 @@
+"""Entra's endpoints, and the metadata that tells clients of other clouds where they are."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+from infra.localazure import ids
+from infra.localazure.directory import ARM_AUDIENCES, LoginRefused
+from infra.localazure.entities import Json
+from infra.localazure.http.call import Answer, Call
+from infra.localazure.http.router import Route, Router
+
+
+def openid_configuration(call: Call) -> Answer:
+    """Where a tenant's endpoints are."""
+    tenant = call.params["tenant"]
+    base = call.url(f"/{tenant}")
+    return Answer(
+        body={
+            "token_endpoint": f"{base}/oauth2/v2.0/token",
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+            "jwks_uri": f"{base}/discovery/v2.0/keys",
+            "response_modes_supported": ["query", "fragment", "form_post"],
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+            "scopes_supported": ["openid", "profile", "email", "offline_access"],
+            "issuer": f"{base}/v2.0",
+            "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+            "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
+            "end_session_endpoint": f"{base}/oauth2/v2.0/logout",
+            "tenant_region_scope": "NA",
+        }
+    )
+
+
+def token(call: Call) -> Answer:
+    """Client credentials: a secret for a token."""
+    form = {k: v[0] for k, v in parse_qs(call.body.decode("utf-8", "replace")).items()}
+    try:
+        if form.get("grant_type") != "client_credentials":
+            raise LoginRefused(
+                400,
+                "unsupported_grant_type",
+                70003,
+                f"AADSTS70003: The app requested an unsupported grant type '{form.get('grant_type', '')}'.",
+            )
+        if "client_secret" not in form:
+            raise LoginRefused(
+                401,
+                "invalid_client",
+                7000216,
+                "AADSTS7000216: 'client_assertion', 'client_secret' or 'request' is "
+                "required for the 'client_credentials' grant type.",
+            )
+        scope = form.get("scope") or f"{form.get('resource', '')}/.default"
+        value, seconds = call.app.directory.client_credentials(
+            call.params["tenant"], form.get("client_id", ""), form["client_secret"], scope
+        )
+    except LoginRefused as refusal:
+        return _refused(call, refusal)
+    return Answer(
+        body={"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": value}
+    )
+
+
+def keys(call: Call) -> Answer:
+    """The keys that tokens are signed with."""
+    return Answer(body=call.app.directory.public_keys())
+
+
+def metadata(call: Call) -> Answer:
+    """This cloud, in the shape that azure-native and Terraform read (2022-09-01), or as a list (2019-05-01)."""
+    version = call.query.get("api-version", "2022-09-01")
+    return Answer(body=[_cloud(call)] if version < "2022" else _cloud(call))
+
+
+def clouds(call: Call) -> Answer:
+    """This cloud as the list that the Azure CLI reads from ARM_CLOUD_METADATA_URL, whatever version it asks for."""
+    return Answer(body=[_cloud(call)])
+
+
+def _cloud(call: Call) -> Json:
+    origin = call.world.origin
+    tenants = [t.id for t in call.world.tenants]
+    return {
+        "name": "LocalAzure",
+        "portal": origin,
+        "resourceManager": origin,
+        "authentication": {
+            "loginEndpoint": origin,
+            "audiences": [f"{audience}/" for audience in reversed(ARM_AUDIENCES)],
+            "tenant": tenants[0] if len(tenants) == 1 else "common",
+            "identityProvider": "AAD",
+        },
+        "graph": f"{origin}/graph",
+        "graphAudience": f"{origin}/graph",
+        "microsoftGraphResourceId": f"{origin}/graph/",
+        "activeDirectoryDataLake": origin,
+        "batch": f"{origin}/batch",
+        "gallery": origin,
+        "media": f"{origin}/media",
+        "sqlManagement": f"{origin}/sql",
+        "vmImageAliasDoc": origin,
+        "logAnalyticsResourceId": "https://api.loganalytics.io",
+        "logAnalyticsEndpoint": f"{origin}/loganalytics",
+        "attestationResourceId": "https://attest.azure.net",
+        "synapseAnalyticsResourceId": "https://dev.azuresynapse.net",
+        "ossrDbmsResourceId": "https://ossrdbms-aad.database.windows.net",
+        "suffixes": {
+            "storage": "core.windows.net",
+            "storageSyncEndpointSuffix": "afs.azure.net",
+            "keyVaultDns": "vault.azure.net",
+            "acrLoginServer": "azurecr.io",
+            "sqlServerHostname": "database.windows.net",
+            "attestationEndpoint": "attest.azure.net",
+            "azureDataLakeStoreFileSystem": "azuredatalakestore.net",
+            "mysqlServerEndpoint": "mysql.database.azure.com",
+            "postgresqlServerEndpoint": "postgres.database.azure.com",
+            "mariadbServerEndpoint": "mariadb.database.azure.com",
+            "synapseAnalytics": "dev.azuresynapse.net",
+        },
+    }
+
+
+def _refused(call: Call, refusal: LoginRefused) -> Answer:
+    trace = ids.new_guid()
+    at = f"{call.world.clock.real_now():%Y-%m-%d %H:%M:%SZ}"
+    text = f"{refusal.text} Trace ID: {trace} Correlation ID: {call.request_id} Timestamp: {at}"
+    return Answer(
+        refusal.status,
+        {
+            "error": refusal.error,
+            "error_description": text,
+            "error_codes": [refusal.code],
+            "timestamp": at,
+            "trace_id": trace,
+            "correlation_id": call.request_id,
+            "error_uri": f"{call.world.origin}/error?code={refusal.code}",
+        },
+    )
+
+
+ROUTES = [
+    Route("GET", "/{tenant}/v2.0/.well-known/openid-configuration", openid_configuration),
+    Route("GET", "/{tenant}/.well-known/openid-configuration", openid_configuration),
+    Route("GET", "/{tenant}/discovery/v2.0/keys", keys),
+    Route("POST", "/{tenant}/oauth2/v2.0/token", token),
+    Route("POST", "/{tenant}/oauth2/token", token),
+    Route("GET", "/metadata/endpoints", metadata),
+    Route("GET", "/metadata/clouds", clouds),
+]
+ROUTER = Router(ROUTES)

@@ -1,0 +1,59 @@
+"""Names and ids of Azure Resource Manager: compared without regard to case, kept in the case they were made with."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+ACCOUNTS = "Microsoft.CognitiveServices/accounts"
+DEPLOYMENTS = "Microsoft.CognitiveServices/accounts/deployments"
+GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def key(resource_id: str) -> str:
+    """The form in which two ids are compared."""
+    return resource_id.rstrip("/").lower()
+
+
+def group_id(subscription: str, group: str) -> str:
+    """The id of a resource group."""
+    return f"/subscriptions/{subscription}/resourceGroups/{group}"
+
+
+def account_id(subscription: str, group: str, account: str) -> str:
+    """The id of a CognitiveServices account."""
+    return f"{group_id(subscription, group)}/providers/{ACCOUNTS}/{account}"
+
+
+def subscription_of(resource_id: str) -> str | None:
+    """The subscription an id lies in, in lower case; None for an id outside every subscription."""
+    parts = resource_id.strip("/").split("/")
+    return parts[1].lower() if len(parts) > 1 and parts[0].lower() == "subscriptions" else None
+
+
+def scopes_above(resource_id: str) -> list[str]:
+    """Every scope whose role assignments hold at `resource_id`: itself, what it is nested in, up to the root.
+
+    >>> scopes_above("/subscriptions/s/resourceGroups/g/providers/N/t/a")
+    ['/subscriptions/s/resourcegroups/g/providers/n/t/a', '/subscriptions/s/resourcegroups/g', '/subscriptions/s', '/']
+    """
+    parts = key(resource_id).strip("/").split("/")
+    found = []
+    while len(parts) >= 2:
+        found.append("/" + "/".join(parts))
+        # An extension or a provider's resource: providers/<namespace>/<type>/<name>, then <type>/<name> pairs.
+        if len(parts) >= 4 and parts[-4] == "providers":
+            parts = parts[:-4]
+        else:
+            parts = parts[:-2]
+    return [*found, "/"]
+
+
+def new_guid() -> str:
+    """A fresh id, as Azure makes them."""
+    return str(uuid.uuid4())
+
+
+def derived_guid(text: str) -> str:
+    """The same id for the same text."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, text))

@@ -1,0 +1,104 @@
+"""Models as an account sees them: the base models of its region and the tuned ones it owns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infra.localazure import accounts, catalogue, errors, groups, ids, roles
+from infra.localazure.catalogue import Model
+from infra.localazure.entities import Account, CustomModel, DeploymentModel
+from infra.localazure.world import Caller, World
+
+SOURCE_ACTION = "Microsoft.CognitiveServices/accounts/deployments/write"
+"""What the caller must be allowed at the source. The pages ask for OpenAI Contributor there; of its actions none but
+this one and its delete are more than a Reader has, so this is the one taken. Not confirmed by traffic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a deployment's model name stands for."""
+
+    base: Model
+    owner: str | None
+    """Key of the account that owns a tuned model; None for a base model."""
+
+
+def put(world: World, model: CustomModel) -> None:
+    """Let an account (which need not exist yet) own a tuned model."""
+    world.models.put(f"{model.account}|{model.id}", model)
+
+
+def owned(world: World, account_key: str, model: str) -> CustomModel | None:
+    """The tuned model or checkpoint of that name which the account owns."""
+    return world.models.get(f"{account_key}|{model}")
+
+
+def resolve(world: World, caller: Caller, account: Account, model: DeploymentModel) -> Resolved:
+    """Find the model of a deployment: in the region's catalogue, in the account, or at its source.
+
+    Raises AzureError where it does not exist, or where the caller may not use the source.
+    """
+    if not catalogue.is_custom(model.name):
+        base = world.catalogue.model(model.name, model.version)
+        if base is None or model.format.lower() != "openai":
+            raise errors.NO_SUCH_MODEL(format=model.format, name=model.name, version=model.version or "")
+        _require_not_retired(world, base.full_name, base, tuned=False)
+        return Resolved(base, None)
+    source = model.source_account or model.source
+    owner = ids.key(source) if source else ids.key(account.id)
+    if source is not None and owner != ids.key(account.id):
+        _require_source(world, caller, account, source)
+    found = owned(world, owner, model.name) if world.account(owner) else None
+    base = world.catalogue.named(found.base) if found else None
+    if found is None or base is None:
+        names = {"format": model.format, "name": model.name, "version": model.version or ""}
+        raise errors.NO_SUCH_MODEL_AT_SOURCE(**names, source=source) if source else errors.NO_SUCH_MODEL(**names)
+    if found.status != "succeeded":
+        raise errors.MODEL_NOT_DEPLOYABLE(name=model.name, status=found.status)
+    _require_not_retired(world, model.name, base, tuned=True)
+    return Resolved(base, owner)
+
+
+def _require_source(world: World, caller: Caller, account: Account, source: str) -> None:
+    """The caller's token, or an auxiliary one for another tenant, must hold its role at the source too."""
+    subscription = world.subscriptions.get(ids.subscription_of(source) or "")
+    scope = f"{account.id}/deployments"
+    if subscription is None:
+        raise errors.NOT_ALLOWED_AT_SOURCE(
+            client=caller.client,
+            oid=caller.principal,
+            action=SOURCE_ACTION,
+            scope=scope,
+            linked_action=SOURCE_ACTION,
+            linked=source,
+        )
+    tokens = [caller, *caller.auxiliary]
+    there = [c for c in tokens if c.tenant == subscription.tenant]
+    if not there:
+        raise errors.TENANT_NOT_LINKED(
+            action=SOURCE_ACTION, scope=scope, tenant=caller.tenant, subscription=subscription.id
+        )
+    if not any(roles.allowed(world, c.principal, SOURCE_ACTION, source, world.now()) for c in there):
+        raise errors.NOT_ALLOWED_AT_SOURCE(
+            client=caller.client,
+            oid=caller.principal,
+            action=SOURCE_ACTION,
+            scope=scope,
+            linked_action=SOURCE_ACTION,
+            linked=source,
+        )
+    groups.require_registered(world, subscription.id, "Microsoft.CognitiveServices")
+
+
+def _require_not_retired(world: World, name: str, base: Model, *, tuned: bool) -> None:
+    if not world.switches.retirement or base.retires is None:
+        return
+    last = base.retires.deployment if tuned else base.retires.base
+    if world.now() >= catalogue.midnight(last):
+        raise errors.MODEL_NOT_DEPLOYABLE(name=name, status="retired")
+
+
+def visible(world: World, account: Account) -> tuple[list[Model], list[CustomModel]]:
+    """What GET /models of an account lists: its region's base models and its own tuned ones."""
+    accounts.require_settled(world, account)
+    return world.catalogue.models, world.models.of(ids.key(account.id))

@@ -1,0 +1,195 @@
+"""Role definitions and assignments: who may do what where, on the resource manager and on the data plane."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from infra.localazure import bodies, errors, ids
+from infra.localazure.entities import RoleAssignment, RoleDefinition, Stamp
+from infra.localazure.world import Caller, World
+
+ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
+DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
+
+
+class _Row(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    name: str
+    description: str
+    actions: list[str] = []
+    not_actions: list[str] = []
+    data_actions: list[str] = []
+    not_data_actions: list[str] = []
+
+
+@cache
+def built_in() -> dict[str, RoleDefinition]:
+    """The built-in roles of `data/roles.yaml`, by id."""
+    text = (Path(__file__).parent / "data" / "roles.yaml").read_bytes()
+    rows = msgspec.yaml.decode(text, type=list[_Row])
+    return {row.id: RoleDefinition(**msgspec.structs.asdict(row)) for row in rows}
+
+
+def definition(world: World, role: str) -> RoleDefinition | None:
+    """The role of that id (a GUID), built-in or custom."""
+    return built_in().get(role.lower()) or world.role_definitions.get(role.lower())
+
+
+def definitions_at(world: World, scope: str) -> list[RoleDefinition]:
+    """Every role that can be assigned at a scope."""
+    above = set(ids.scopes_above(scope))
+    custom = [r for r in world.role_definitions if any(ids.key(s) in above for s in r.assignable_scopes)]
+    return [*built_in().values(), *custom]
+
+
+@cache
+def _pattern(action: str) -> re.Pattern[str]:
+    return re.compile(".*".join(re.escape(part) for part in action.split("*")), re.IGNORECASE)
+
+
+def _grants(allowed: list[str], denied: list[str], action: str) -> bool:
+    return any(_pattern(a).fullmatch(action) for a in allowed) and not any(
+        _pattern(d).fullmatch(action) for d in denied
+    )
+
+
+def effective(world: World, principal: str, scope: str, now: datetime) -> list[RoleDefinition]:
+    """The roles a principal holds at a scope now: its own and its groups', there and above."""
+    holder = world.principals.get(principal)
+    holders = [principal, *(holder.member_of if holder else [])]
+    above = set(ids.scopes_above(scope))
+    found = []
+    for who in holders:
+        for assignment in world.role_assignments.of(who):
+            if assignment.effective_at <= now and ids.key(assignment.scope) in above:
+                role = definition(world, assignment.role)
+                if role is not None:
+                    found.append(role)
+    return found
+
+
+def allowed(world: World, principal: str, action: str, scope: str, now: datetime, *, data: bool = False) -> bool:
+    """Whether a principal may do an action at a scope; `data` asks for a data action."""
+    for role in effective(world, principal, scope, now):
+        pair = (role.data_actions, role.not_data_actions) if data else (role.actions, role.not_actions)
+        if _grants(*pair, action):
+            return True
+    return False
+
+
+def require(world: World, caller: Caller, action: str, scope: str) -> None:
+    """Refuse with AuthorizationFailed unless the caller may do the action at the scope."""
+    if not allowed(world, caller.principal, action, scope, world.now()):
+        raise errors.NOT_ALLOWED(
+            client=caller.client or caller.principal, oid=caller.principal, action=action, scope=scope
+        )
+
+
+# --- assignments ---------------------------------------------------------------------------------------------------
+
+
+def assign(
+    world: World, caller: Caller, scope: str, name: str, given: bodies.RoleAssignmentProperties
+) -> tuple[RoleAssignment, bool]:
+    """Make or update an assignment; tells whether it is new."""
+    if not ids.GUID.fullmatch(name):
+        raise errors.BAD_ASSIGNMENT_NAME(name=name)
+    role = given.role_definition_id.rstrip("/").rsplit("/", 1)[-1].lower()
+    if definition(world, role) is None:
+        raise errors.NO_ROLE(role=role)
+    principal = given.principal_id.lower()
+    now = world.now()
+    key = assignment_key(scope, name)
+    existing = world.role_assignments.get(key)
+    if existing is not None:
+        if existing.principal != principal or existing.role != role:
+            raise errors.ROLE_FIXED()
+        _describe(existing, given)
+        existing.modified = _by_object_id(caller, now)
+        world.role_assignments.put(key, existing)
+        return existing, False
+    if any(a.role == role and ids.key(a.scope) == ids.key(scope) for a in world.role_assignments.of(principal)):
+        raise errors.ROLE_EXISTS()
+    assignment = RoleAssignment(
+        id=f"{'' if scope == '/' else scope}/providers/{ASSIGNMENTS}/{name}",
+        name=name,
+        scope=scope,
+        role=role,
+        role_definition_id=given.role_definition_id,
+        principal=principal,
+        principal_type=_principal_type(world, caller, principal, given.principal_type),
+        created=_by_object_id(caller, now),
+        modified=_by_object_id(caller, now),
+        effective_at=now + timedelta(seconds=world.switches.role_propagation),
+    )
+    _describe(assignment, given)
+    world.role_assignments.put(key, assignment)
+    world.record(f"{ASSIGNMENTS}/write", assignment.id, caller)
+    return assignment, True
+
+
+def _by_object_id(caller: Caller, now: datetime) -> Stamp:
+    """createdBy of an assignment is an object id, not a name as elsewhere."""
+    return Stamp(by=caller.principal, by_type="Application", at=now)
+
+
+def _describe(assignment: RoleAssignment, given: bodies.RoleAssignmentProperties) -> None:
+    assignment.description = given.description
+    assignment.condition = given.condition
+    assignment.condition_version = given.condition_version
+    assignment.delegated = given.delegated_managed_identity_resource_id
+
+
+def _principal_type(world: World, caller: Caller, principal: str, given: str | None) -> str:
+    """ARM looks the principal up in the directory only where the request does not say what it is."""
+    if given is not None:
+        return given
+    known = world.principals.get(principal)
+    if known is None:
+        raise errors.NO_PRINCIPAL(principal=principal, tenant=caller.tenant)
+    return known.type
+
+
+def assignment_key(scope: str, name: str) -> str:
+    """The key under which an assignment is kept."""
+    return f"{ids.key(scope)}|{name.lower()}"
+
+
+def find_assignment(world: World, scope: str, name: str) -> RoleAssignment | None:
+    """The assignment of that name at that very scope."""
+    return world.role_assignments.get(assignment_key(scope, name))
+
+
+def unassign(world: World, caller: Caller, scope: str, name: str) -> RoleAssignment | None:
+    """Take an assignment away; None if there was none."""
+    found = find_assignment(world, scope, name)
+    if found is not None:
+        world.role_assignments.drop(assignment_key(scope, name))
+        world.record(f"{ASSIGNMENTS}/delete", found.id, caller)
+    return found
+
+
+def assignments_at(world: World, scope: str, *, only_here: bool, principal: str | None) -> list[RoleAssignment]:
+    """The assignments that a list at a scope shows: there and below, or (`only_here`) there and above."""
+    here, above = ids.key(scope), set(ids.scopes_above(scope))
+    pool = world.role_assignments.of(principal.lower()) if principal else list(world.role_assignments)
+    found = []
+    for assignment in pool:
+        at = ids.key(assignment.scope)
+        if at in above or (not only_here and at.startswith(here + "/")):
+            found.append(assignment)
+    return found
+
+
+def forget_below(world: World, resource_id: str) -> None:
+    """Drop the assignments at a resource that is gone and at what was nested in it."""
+    gone = ids.key(resource_id)
+    for assignment in world.role_assignments:
+        at = ids.key(assignment.scope)
+        if at == gone or at.startswith(gone + "/"):
+            world.role_assignments.drop(assignment_key(assignment.scope, assignment.name))

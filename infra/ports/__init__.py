@@ -1,0 +1,1 @@
+"""The outside world behind small doors. Foreign exceptions stop here."""

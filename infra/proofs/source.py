@@ -1,0 +1,136 @@
+"""The source proof: before anything is written, that the model exists, that we can read it, that the region takes it.
+
+Everything here reads. A proof that fails raises ProofFailed with the place, the fact and the next move; what could not
+be looked at for a reason that need not stop a deployment comes back as a warning.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from infra.errors import NotFound, ProofFailed, Refused, Unreachable
+from infra.ports.arm import Arm, TunedSku
+from infra.ports.cloud import Cloud
+from infra.ports.inference import Inference
+from infra.spec.limits import Limits
+from infra.spec.model import DeploymentWish, Stack
+
+SOURCE_ROLE = "Cognitive Services OpenAI Contributor"
+"""The role that Azure asks for at both accounts (Learn, deploy a fine-tuned model, as of October 2026)."""
+
+
+class Proofs:
+    """Proofs about one stack's deployments, with what they share looked up once."""
+
+    def __init__(self, cloud: Cloud, arm: Arm, inference: Inference, limits: Limits) -> None:
+        """Nothing is asked before the first proof."""
+        self._cloud, self._arm, self._inference, self._limits = cloud, arm, inference, limits
+        self._skus: dict[tuple[str, str], dict[str, list[TunedSku]]] = {}
+
+    def prove(self, stack: Stack, wish: DeploymentWish, *, serving_now: int = 0) -> list[str]:
+        """Prove a deployment; `serving_now` is the capacity that it holds already under the same SKU and model.
+
+        Returns warnings; raises ProofFailed, Unreachable, LoginFailed.
+        """
+        return [*self._source(stack, wish), *self._region(stack, wish, serving_now)]
+
+    # --- the source ------------------------------------------------------------------------------------------------
+
+    def _source(self, stack: Stack, wish: DeploymentWish) -> list[str]:
+        source = wish.record.source
+        own = source.id.lower() == stack.account_id.lower()
+        where = f"{stack.name}/{wish.name}"
+        try:
+            account = self._arm.account(source.id)
+        except NotFound as error:
+            if own and stack.account.manage:
+                return [f"{where}: the account does not exist yet, so its model {wish.record.model} is not proven"]
+            raise ProofFailed(
+                f"{where}: the source account {source.account} does not exist ({source.id}). Put its stack up first, "
+                f"or correct source in stacks/models/{wish.record_name}.yaml"
+            ) from error
+        except Refused as error:
+            raise ProofFailed(self._role_is_missing(where, "read the source account", source.id, error)) from error
+        return self._model(where, wish, account.endpoint)
+
+    def _model(self, where: str, wish: DeploymentWish, endpoint: str) -> list[str]:
+        """That the model is one of the source's. A checkpoint that is not listed may still exist: a warning."""
+        model, source = wish.record.model, wish.record.source
+        try:
+            found = self._inference.model(endpoint, model)
+        except NotFound as error:
+            if model.startswith("ftchkpt-"):
+                return [f"{where}: {source.account} does not list the checkpoint {model}; not proven"]
+            raise ProofFailed(self._no_such_model(where, wish, endpoint)) from error
+        except Refused as error:
+            if error.status == 401:
+                raise ProofFailed(self._role_is_missing(where, f"read the model {model}", source.id, error)) from error
+            return [f"{where}: the source {source.account} does not show its models from here: {error}"]
+        except Unreachable as error:
+            return [f"{where}: the source's models could not be looked at: {error}"]
+        status = str(found.get("status", "succeeded"))
+        if status not in {"succeeded", ""}:
+            raise ProofFailed(
+                f"{where}: the model {model} in {source.account} cannot be deployed: its status is {status}"
+            )
+        return []
+
+    def _no_such_model(self, where: str, wish: DeploymentWish, endpoint: str) -> str:
+        model, account = wish.record.model, wish.record.source.account
+        try:
+            known = [m for m in self._inference.models(endpoint) if ".ft-" in m or m.startswith("ftchkpt-")]
+        except (Refused, Unreachable):
+            known = []
+        near = difflib.get_close_matches(model, known, n=1, cutoff=0.6)
+        hint = f" Did you mean {near[0]}?" if near else f" It has: {', '.join(known) or 'no tuned models'}."
+        return (
+            f"{where}: the account {account} has no model {model}.{hint} Correct model in "
+            f"stacks/models/{wish.record_name}.yaml"
+        )
+
+    def _role_is_missing(self, where: str, what: str, scope: str, error: Refused) -> str:
+        principal = self._cloud.principal()
+        return (
+            f"{where}: the login in use may not {what}: {error}\n"
+            f"  Give it the role there (best in the source's own stack, under hearth:access), or run:\n"
+            f'  az role assignment create --assignee-object-id {principal} --role "{SOURCE_ROLE}" --scope {scope}'
+        )
+
+    # --- the region ------------------------------------------------------------------------------------------------
+
+    def _region(self, stack: Stack, wish: DeploymentWish, serving_now: int) -> list[str]:
+        where = f"{stack.name}/{wish.name}"
+        base = wish.record.base
+        try:
+            offered = self._offered(stack.subscription, stack.location)
+        except Refused as error:
+            return [f"{where}: what {stack.location} offers could not be read ({error}); not proven"]
+        if base is None or base not in offered:
+            return [f"{where}: {stack.location} lists no base model {base}; whether it takes the model is not proven"]
+        sku = next((s for s in offered[base] if s.name.lower() == wish.sku.name.lower()), None)
+        if sku is None:
+            names = ", ".join(sorted({s.name for s in offered[base]})) or "nothing"
+            raise ProofFailed(
+                f"{where}: {stack.location} does not take a tuned {base} as {wish.sku.name}; it takes: {names}. "
+                "Change sku.name, or put the deployment into a region that does"
+            )
+        return self._quota(where, stack, wish, sku, serving_now)
+
+    def _quota(self, where: str, stack: Stack, wish: DeploymentWish, sku: TunedSku, serving_now: int) -> list[str]:
+        try:
+            left = self._arm.quota_left(stack.subscription, stack.location, sku.usage)
+        except Refused as error:
+            return [f"{where}: the quota of {stack.location} could not be read ({error.code}); not proven"]
+        asked = wish.sku.capacity - serving_now
+        if left is not None and asked > left:
+            raise ProofFailed(
+                f"{where}: asks for {asked} more capacity of {sku.usage} in {stack.location}, and {left} is left of the "
+                "subscription's quota. Lower sku.capacity, or ask Azure for more quota"
+            )
+        return []
+
+    def _offered(self, subscription: str, location: str) -> dict[str, list[TunedSku]]:
+        key = (subscription, location)
+        if key not in self._skus:
+            self._skus[key] = self._arm.tuned_skus(subscription, location)
+        return self._skus[key]
