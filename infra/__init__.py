@@ -1,0 +1,1 @@
+"""How the wish gets to Azure and stays alive."""

@@ -117,12 +117,12 @@ def environment(running: Running) -> dict[str, str]:
     """What a shell or a process needs to use this local Azure with the real engine."""
     import os
 
-    from infra import toolchain
+    from infra.toolchain import home as pulumi_home
 
     hidden = place.hidden_folder()
     home, state = hidden / "pulumi" / "home", hidden / "pulumi" / "state"
-    toolchain.prepare(home, state, Path(sys.executable))
-    pulumi = toolchain.find_or_build()
+    pulumi_home.prepare(home, Path(sys.executable))
+    pulumi = _engine()
     host = f"localhost:{running.port}"
     found = {
         "ARM_METADATA_HOSTNAME": host,
@@ -131,7 +131,7 @@ def environment(running: Running) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": str(running.bundle),
         "CURL_CA_BUNDLE": str(running.bundle),
         **_login(),
-        **toolchain.environment(home, state),
+        **pulumi_home.environment(home, state),
     }
     for name in ("NO_PROXY", "no_proxy"):
         others = [part for part in os.environ.get(name, "").split(",") if part and part != "localhost"]
@@ -140,6 +140,16 @@ def environment(running: Running) -> dict[str, str]:
     rest = [part for part in os.environ.get("PATH", "").split(os.pathsep) if part not in tools]
     found["PATH"] = os.pathsep.join([*tools, *rest])
     return found
+
+
+def _engine() -> Path:
+    """The Pulumi CLI; built the first time where it cannot be had otherwise."""
+    from infra.toolchain import cli, errors, progress
+
+    try:
+        return cli.find_or_build(progress.shown_on())
+    except errors.ToolchainError as error:
+        raise Unreachable(str(error)) from error
 
 
 def _login() -> dict[str, str]:

@@ -34,19 +34,24 @@ def subscription_of(resource_id: str) -> str | None:
 def scopes_above(resource_id: str) -> list[str]:
     """Every scope whose role assignments hold at `resource_id`: itself, what it is nested in, up to the root.
 
+    A list's path lies in what it is a list of.
+
     >>> scopes_above("/subscriptions/s/resourceGroups/g/providers/N/t/a")
     ['/subscriptions/s/resourcegroups/g/providers/n/t/a', '/subscriptions/s/resourcegroups/g', '/subscriptions/s', '/']
+    >>> scopes_above("/subscriptions/s/providers/N/locations/l/models")
+    ['/subscriptions/s/providers/n/locations/l', '/subscriptions/s', '/']
     """
-    parts = key(resource_id).strip("/").split("/")
-    found = []
-    while len(parts) >= 2:
-        found.append("/" + "/".join(parts))
-        # An extension or a provider's resource: providers/<namespace>/<type>/<name>, then <type>/<name> pairs.
-        if len(parts) >= 4 and parts[-4] == "providers":
-            parts = parts[:-4]
-        else:
-            parts = parts[:-2]
-    return [*found, "/"]
+    parts = [part for part in key(resource_id).split("/") if part]
+    ends = []
+    at = 0
+    while at < len(parts):
+        if parts[at] == "providers":
+            at += 2  # the namespace belongs to the pairs of type and name behind it
+            continue
+        at += 2
+        if at <= len(parts):
+            ends.append(at)
+    return ["/" + "/".join(parts[:end]) for end in reversed(ends)] + ["/"]
 
 
 def new_guid() -> str:

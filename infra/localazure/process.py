@@ -85,7 +85,7 @@ def start(folder: Path, *, port: int | None = None, seed: Path | None = None) ->
     if seed is not None:
         command += ["--seed", str(seed)]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own module
+        process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     _await_port(process, folder, chosen)

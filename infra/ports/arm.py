@@ -31,6 +31,14 @@ class AccountView:
     endpoint: str
     state: str
     tags: dict[str, str]
+    kind: str = "OpenAI"
+    sku: str = "S0"
+    subdomain: str | None = None
+    identity: str = "None"
+    local_auth: bool = True
+    public_access: bool = True
+    allowed_addresses: tuple[str, ...] = ()
+    allowed_subnets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +78,7 @@ class Arm:
     def account(self, account_id: str) -> AccountView:
         """An account; raises NotFound, Refused (with Azure's code), Unreachable, LoginFailed."""
         subscription, group, name = parts(account_id)
-        found = _asked(lambda: self._client(subscription).accounts.get(group, name), account_id)
-        properties = found.properties
-        return AccountView(
-            id=str(found.id),
-            location=str(found.location),
-            endpoint=str(properties.endpoint if properties else ""),
-            state=str(properties.provisioning_state if properties else ""),
-            tags=dict(found.tags or {}),
-        )
+        return _account(_asked(lambda: self._client(subscription).accounts.get(group, name), account_id))
 
     def is_soft_deleted(self, account_id: str, location: str) -> bool:
         """Whether the name is held by a soft-deleted account."""
@@ -204,6 +204,26 @@ def parts(account_id: str) -> tuple[str, str, str]:
 
     found = parse_resource_id(account_id)
     return str(found["subscription"]), str(found["resource_group"]), str(found["name"])
+
+
+def _account(found: Any) -> AccountView:
+    properties = found.properties
+    rules = properties.network_acls
+    return AccountView(
+        id=found.id,
+        location=found.location,
+        endpoint=properties.endpoint or "",
+        state=str(properties.provisioning_state),
+        tags=dict(found.tags or {}),
+        kind=found.kind or "",
+        sku=found.sku.name if found.sku else "S0",
+        subdomain=properties.custom_sub_domain_name,
+        identity=str(found.identity.type) if found.identity else "None",
+        local_auth=not properties.disable_local_auth,
+        public_access=properties.public_network_access != "Disabled",
+        allowed_addresses=tuple(r.value for r in (rules.ip_rules if rules else None) or []),
+        allowed_subnets=tuple(r.id for r in (rules.virtual_network_rules if rules else None) or []),
+    )
 
 
 def _deployment(found: Any) -> DeploymentView:

@@ -27,16 +27,19 @@ class Proofs:
         self._cloud, self._arm, self._inference, self._limits = cloud, arm, inference, limits
         self._skus: dict[tuple[str, str], dict[str, list[TunedSku]]] = {}
 
-    def prove(self, stack: Stack, wish: DeploymentWish, *, serving_now: int = 0) -> list[str]:
+    def prove(
+        self, stack: Stack, wish: DeploymentWish, *, serving_now: int = 0, role_is_new: bool = False
+    ) -> list[str]:
         """Prove a deployment; `serving_now` is the capacity that it holds already under the same SKU and model.
 
-        Returns warnings; raises ProofFailed, Unreachable, LoginFailed.
+        `role_is_new` says that this run gave out roles at the account, which may not work yet. Returns warnings;
+        raises ProofFailed, Unreachable, LoginFailed.
         """
-        return [*self._source(stack, wish), *self._region(stack, wish, serving_now)]
+        return [*self._source(stack, wish, role_is_new=role_is_new), *self._region(stack, wish, serving_now)]
 
     # --- the source ------------------------------------------------------------------------------------------------
 
-    def _source(self, stack: Stack, wish: DeploymentWish) -> list[str]:
+    def _source(self, stack: Stack, wish: DeploymentWish, *, role_is_new: bool) -> list[str]:
         source = wish.record.source
         own = source.id.lower() == stack.account_id.lower()
         where = f"{stack.name}/{wish.name}"
@@ -51,9 +54,9 @@ class Proofs:
             ) from error
         except Refused as error:
             raise ProofFailed(self._role_is_missing(where, "read the source account", source.id, error)) from error
-        return self._model(where, wish, account.endpoint)
+        return self._model(where, wish, account.endpoint, role_is_new=own and role_is_new)
 
-    def _model(self, where: str, wish: DeploymentWish, endpoint: str) -> list[str]:
+    def _model(self, where: str, wish: DeploymentWish, endpoint: str, *, role_is_new: bool) -> list[str]:
         """That the model is one of the source's. A checkpoint that is not listed may still exist: a warning."""
         model, source = wish.record.model, wish.record.source
         try:
@@ -63,9 +66,11 @@ class Proofs:
                 return [f"{where}: {source.account} does not list the checkpoint {model}; not proven"]
             raise ProofFailed(self._no_such_model(where, wish, endpoint)) from error
         except Refused as error:
+            if error.status == 401 and role_is_new:
+                return []  # our role there does not work yet; Azure itself looks for the model when it is deployed
             if error.status == 401:
                 raise ProofFailed(self._role_is_missing(where, f"read the model {model}", source.id, error)) from error
-            return [f"{where}: the source {source.account} does not show its models from here: {error}"]
+            return [f"{where}: {source.account} does not show its models from here: {error}"]
         except Unreachable as error:
             return [f"{where}: the source's models could not be looked at: {error}"]
         status = str(found.get("status", "succeeded"))

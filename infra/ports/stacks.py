@@ -1,0 +1,131 @@
+"""Pulumi's stacks: state, outputs and locks, by the `pulumi` command on PATH."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from infra.errors import HearthError, NotFound, Refused, Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock file of the file backend."""
+
+    file: Path
+    pid: int
+    host: str
+    user: str
+    since: str
+
+    @property
+    def owner(self) -> str:
+        """Who holds it, in words."""
+        return f"{self.user}@{self.host} (process {self.pid})"
+
+    def is_dead(self) -> bool:
+        """Whether its owner was a process of this machine that is gone, or is no `pulumi` any more."""
+        if self.host != socket.gethostname():
+            return False
+        asked = subprocess.run(["ps", "-o", "comm=", "-p", str(self.pid)], capture_output=True, text=True, check=False)
+        return "pulumi" not in asked.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a stack's state holds."""
+
+    ids: frozenset[str]
+    """Ids in Azure, in lower case."""
+    pending: tuple[str, ...]
+    """URNs of operations that were under way when the engine died."""
+
+
+class Stacks:
+    """The stacks of a project."""
+
+    def __init__(self, root: Path, project: str) -> None:
+        """`root` is the folder with Pulumi.yaml."""
+        self._root, self._project = root, project
+
+    def names(self) -> list[str]:
+        """The stacks that the backend knows of this project."""
+        rows = json.loads(self._run("stack", "ls", "--json"))
+        return [str(row["name"]).rsplit("/", 1)[-1] for row in rows]
+
+    def create(self, stack: str) -> None:
+        """Make a stack; its secrets provider is the one that its file or the environment names."""
+        self._run("stack", "init", stack)
+
+    def outputs(self, stack: str) -> dict[str, Any] | None:
+        """A stack's outputs; None where the stack does not exist yet."""
+        try:
+            found: dict[str, Any] = json.loads(self._run("stack", "output", "--json", "--stack", stack))
+        except NotFound:
+            return None
+        return found
+
+    def state(self, stack: str) -> State:
+        """What the state holds; an unknown stack holds nothing."""
+        try:
+            exported = json.loads(self._run("stack", "export", "--stack", stack))
+        except NotFound:
+            return State(frozenset(), ())
+        deployment = exported.get("deployment") or {}
+        held = {str(r["id"]).lower() for r in deployment.get("resources") or [] if r.get("custom") and r.get("id")}
+        pending = [str(p["resource"]["urn"]) for p in deployment.get("pending_operations") or []]
+        return State(frozenset(held), tuple(pending))
+
+    def locks(self, stack: str) -> list[Lock]:
+        """The locks on a stack. Backends other than the file backend keep theirs where only they can look: none."""
+        folder = self._local_backend()
+        if folder is None:
+            return []
+        found = []
+        for file in (folder / ".pulumi" / "locks" / "organization" / self._project / stack).glob("*.json"):
+            try:
+                data = json.loads(file.read_text())
+            except (FileNotFoundError, ValueError):
+                continue  # gone meanwhile, or half written by somebody who is about to finish
+            lock = Lock(file, int(data["pid"]), str(data["hostname"]), str(data["username"]), str(data["timestamp"]))
+            found.append(lock)
+        return found
+
+    def remove_lock(self, lock: Lock) -> None:
+        """Remove a lock; one that is gone is fine."""
+        lock.file.unlink(missing_ok=True)
+
+    def _local_backend(self) -> Path | None:
+        address = os.environ.get("PULUMI_BACKEND_URL", "")
+        return Path(unquote(urlsplit(address).path)) if address.startswith("file://") else None
+
+    def _run(self, *arguments: str) -> str:
+        command = shutil.which("pulumi")
+        if command is None:
+            raise Unreachable(
+                'No `pulumi` is on PATH. Install it, or for local Azure run: eval "$(.venv/bin/hearth local env)"'
+            )
+        done = subprocess.run(
+            [command, *arguments, "--non-interactive"], cwd=self._root, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise _meaning(done.stderr)
+        return done.stdout
+
+
+def _meaning(text: str) -> HearthError:
+    fact = " ".join(line.strip() for line in text.splitlines() if line.strip()).removeprefix("error: ")
+    if "no stack named" in fact:
+        return NotFound(fact)
+    if "PULUMI_ACCESS_TOKEN" in fact or "pulumi login" in fact:
+        return Refused(f"Pulumi has no backend to ask: {fact} Name one in PULUMI_BACKEND_URL, or log in.")
+    if "passphrase" in fact:
+        return Refused(f"Pulumi cannot read the stack's secrets: {fact} Set PULUMI_CONFIG_PASSPHRASE.")
+    return Refused(f"pulumi: {fact}")
