@@ -1,30 +1,68 @@
 # Every target sets up what it needs. `make help` lists them.
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell command -v $(p) 2>/dev/null)))
 BIN    := .venv/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help lock
+.PHONY: help up down test lint format check docs bench proof lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-# The stamps make a second run instant; a changed lock or pyproject.toml installs anew.
-.venv/.runtime: requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "hearth needs Python 3.11 or newer; none was found on PATH." >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hearth needs Python 3.11 or newer; $(PYTHON) is older. Name another: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
-	@echo "Setting up .venv (once; under a minute on a fast line)"
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+up: .venv/.runtime ## The main job: the example's stacks on local Azure, by the real Pulumi engine
+	@$(BIN)/hearth local up
 
-.venv/.dev: .venv/.runtime requirements-dev.lock
-	@echo "Adding the tools for tests and checks to .venv"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@touch $@
+down: .venv/.runtime ## Stop local Azure; all state is kept
+	@$(BIN)/hearth local stop
+
+test: .venv/.dev ## The tests
+	@$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: .venv/.dev ## Format, lint, types, arrows
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: .venv/.dev ## Format the code and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+docs: .venv/.dev ## Write the generated pages and schemas anew
+	@$(BIN)/python -m infra.spec.schema
+	@$(BIN)/python -m tests.docs.generate
+
+check: lint test ## The gate: everything that must hold before a commit
+
+bench: .venv/.dev ## Measure, side by side in one run, and write benchmarks/README.md
+	@$(BIN)/python -m benchmarks
+
+proof: .venv/.dev ## The long tests: fresh clones, seeded kills, foreign clients
+	@$(BIN)/pytest -m proof -n 2 --dist loadgroup
 
 lock: .venv/.dev ## Write the two lock files anew from pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## Remove the state of local Azure and Pulumi's beside it (never one without the other)
+	@if [ -x $(BIN)/hearth ]; then $(BIN)/hearth local stop; fi
+	@rm -rf .hearth
+
+# The stamps make a second run instant; a changed lock or pyproject.toml installs anew.
+.venv/.runtime: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "hearth needs Python 3.11 or newer; none was found on PATH." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "hearth needs Python 3.11 or newer; $(PYTHON) is older. Name another: make PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; }
+	@echo "setting up .venv (once; about a minute)"
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements-dev.lock
+	@echo "adding the tools for tests and checks to .venv (once)"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

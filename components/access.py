@@ -68,6 +68,9 @@ class ModelAccess(pulumi.ComponentResource):
         grant: GrantArgs,
         extra: pulumi.ResourceOptions | None,
     ) -> authorization.RoleAssignment:
+        # An imported assignment's scope may lack its first slash (pulumi-azure-native#4818), and a difference in scope
+        # means a replacement. The scope cannot change unseen: the name follows from it, and a name does replace.
+        own = pulumi.ResourceOptions(parent=self, ignore_changes=["scope"])
         parts = pulumi.Output.all(account_id, grant["role_id"], grant["principal_id"])
         return authorization.RoleAssignment(
             name,
@@ -76,5 +79,5 @@ class ModelAccess(pulumi.ComponentResource):
             role_definition_id=parts.apply(lambda p: naming.role_definition_id(naming.subscription_of(p[0]), p[1])),
             principal_id=grant["principal_id"],
             principal_type=grant.get("principal_type", "ServicePrincipal"),
-            opts=pulumi.ResourceOptions.merge(pulumi.ResourceOptions(parent=self), extra),
+            opts=pulumi.ResourceOptions.merge(own, extra),
         )

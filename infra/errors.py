@@ -38,8 +38,9 @@ class Mistake:
     text: str
 
     def __str__(self) -> str:
-        place = f"line {self.line}, {self.path}" if self.line and self.path else self.path or f"line {self.line}"
-        return f"{place}: {self.text}"
+        line = f"line {self.line}" if self.line else ""
+        place = ", ".join(part for part in (line, self.path) if part)
+        return f"{place}: {self.text}" if place else self.text
 
 
 class SpecError(HearthError):

@@ -15,6 +15,7 @@ import pulumi
 
 from infra.errors import HearthError
 from infra.ports.arm import Arm
+from infra.ports.cloud import Cloud
 from infra.proofs import Proofs
 from infra.spec import DeploymentWish, Limits, Stack
 from infra.spec.duration import show
@@ -26,14 +27,13 @@ _FIRST_WAIT, _LONGEST_WAIT = 2.0, 30.0
 class Hooks:
     """The hooks of one stack's program."""
 
-    def __init__(self, stack: Stack, proofs: Proofs, arm: Arm, limits: Limits) -> None:
+    def __init__(self, stack: Stack, proofs: Proofs, cloud: Cloud, arm: Arm, limits: Limits) -> None:
         """Register them with the engine."""
-        self._stack, self._proofs, self._arm = stack, proofs, arm
+        self._stack, self._proofs, self._cloud, self._arm, self._limits = stack, proofs, cloud, arm, limits
         self._wishes = {wish.name: wish for wish in stack.deployments}
         self._patience = limits.sibling_wait.value
         self._waited: dict[str, timedelta] = {}
-        self.made_roles = False
-        """Whether this run has given somebody a role, which may take a while to work."""
+        self._made_roles: list[tuple[str, str]] = []
         in_preview = pulumi.ResourceHookOptions(on_dry_run=True)
         self._prove = pulumi.ResourceHook("hearth-prove", self._before_write, in_preview)
         self._purge = pulumi.ResourceHook("hearth-purge", self._before_account, in_preview)
@@ -64,7 +64,7 @@ class Hooks:
         if before is not None and before == after:
             return  # tags or a policy: nothing that a proof is about
         held = before.capacity if before and after and before.sku == after.sku and before.model == after.model else 0
-        for warning in self._proofs.prove(self._stack, wish, serving_now=held, role_is_new=self.made_roles):
+        for warning in self._proofs.prove(self._stack, wish, serving_now=held, role_is_new=self.role_is_new()):
             pulumi.log.warn(warning)
         if (
             before
@@ -107,8 +107,19 @@ class Hooks:
 
     # --- after -----------------------------------------------------------------------------------------------------
 
-    def _after_role(self, _args: pulumi.ResourceHookArgs) -> None:
-        self.made_roles = True
+    def _after_role(self, args: pulumi.ResourceHookArgs) -> None:
+        given = args.new_inputs or {}
+        role = str(given.get("roleDefinitionId", "")).rsplit("/", 1)[-1].lower()
+        self._made_roles.append((str(given.get("principalId", "")).lower(), role))
+
+    def role_is_new(self) -> bool:
+        """Whether this run gave the login in use a role to call models: it may take a while to work.
+
+        Roles that are known to call no models do not count; a group's role may be ours.
+        """
+        groups = {item.principal for item in self._stack.access if item.principal_type == "Group"}
+        mine = {self._cloud.principal(), *groups}
+        return any(who in mine and role not in self._limits.roles_without_calls for who, role in self._made_roles)
 
     async def _on_error(self, args: pulumi.ErrorHookArgs) -> bool:
         """Wait for another writer of the account and try again; anything else is an error."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from infra.ports.inference import Inference
 from infra.proofs import Proofs, Readiness, Verdict
 from infra.recover import Declared
 from infra.spec import Access, DeploymentWish, Stack, limits, load_stack, open_project
+from infra.spec.project import value_of
 
 Outputs = dict[str, Any]
 _API = {"group": "2024-03-01", "account": "2025-06-01", "grant": "2022-04-01", "deployment": "2025-06-01"}
@@ -39,16 +39,7 @@ def main() -> None:
 
 def configuration() -> dict[str, Any]:
     """The stack's configuration as the engine hands it over: texts, and JSON for what is more than a text."""
-    return {key: _value(text) for key, text in pulumi.runtime.get_config_env().items()}
-
-
-def _value(text: str) -> Any:
-    if text[:1] not in {"{", "["}:
-        return text
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+    return {key: value_of(text) for key, text in pulumi.runtime.get_config_env().items()}
 
 
 class Program:
@@ -61,7 +52,7 @@ class Program:
         cloud = Cloud()
         self.arm = Arm(cloud)
         inference = Inference(cloud, known.inference_api_version.value)
-        self.hooks = Hooks(stack, Proofs(cloud, self.arm, inference, known), self.arm, known)
+        self.hooks = Hooks(stack, Proofs(cloud, self.arm, inference, known), cloud, self.arm, known)
         self.readiness = Readiness(inference, known)
         self.notes = recover.notes(root, stack.name)
         self.tags = {naming.STACK_TAG: stack.tag}
@@ -115,7 +106,7 @@ class Program:
                 "trusted_services": network.trusted_services,
                 "local_auth": wish.local_auth,
                 "restore": self._restores(),
-                "tags": {**self.tags, **wish.tags},
+                "tags": {**wish.tags, **self.tags},
             },
             group_options=self._adopting("group"),
             account_options=pulumi.ResourceOptions.merge(
@@ -181,7 +172,7 @@ class Program:
             },
             "sku_name": wish.sku.name,
             "capacity": wish.sku.capacity,
-            "tags": {**self.tags, **wish.tags},
+            "tags": {**wish.tags, **self.tags},
         }
         if wish.version_upgrade_option is not None:
             args["version_upgrade_option"] = wish.version_upgrade_option
@@ -263,7 +254,7 @@ class Program:
         """True, or why it is not proven; raises where the stack wants it to."""
         where = f"{self.stack.name}/{name}"
         try:
-            proof = self.readiness.prove(endpoint, name, role_is_new=lambda: self.hooks.made_roles, say=pulumi.log.info)
+            proof = self.readiness.prove(endpoint, name, role_is_new=self.hooks.role_is_new, say=pulumi.log.info)
             verdict, reason = proof.verdict, proof.reason
         except HearthError as error:
             verdict, reason = Verdict.NOT_PROVEN, str(error)

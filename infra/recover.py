@@ -61,6 +61,9 @@ def recover(root: Path, stack: str, stacks: Stacks, *, take_any: bool = False) -
         removed.append(lock)
     state = stacks.state(stack)
     _write(_file(root, stack), {"held": sorted(state.ids), "takeAny": take_any})
+    if state.pending:
+        # The notes are written: from here on they, and not the engine's list, lead to what was left behind.
+        stacks.clear_pending(stack)
     return Recovered(tuple(removed), state.pending)
 
 

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import typer
-import yaml
 
 from infra import recover
 from infra.errors import HearthError, Mistake, NotFound, Refused, SpecError
@@ -16,6 +15,7 @@ from infra.ports.arm import AccountView, Arm, DeploymentView, parts
 from infra.ports.cloud import Cloud
 from infra.ports.stacks import Stacks
 from infra.spec import Project, Stack, load_stack, open_project
+from infra.spec.documents import write
 
 
 def run(project: Project, name: str, account: str | None, *, yes: bool) -> None:
@@ -125,7 +125,7 @@ def _stack_text(account: AccountView, tuned: list[DeploymentView]) -> str:
         },
     }
     head = "# yaml-language-server: $schema=schema/stack.json\n"
-    return head + yaml.safe_dump({"config": config}, sort_keys=False, width=120)
+    return head + write({"config": config})
 
 
 def _given(wish: dict[str, object]) -> dict[str, object]:
@@ -140,5 +140,5 @@ def _record(project: Project, account: AccountView, deployment: DeploymentView) 
         "source": {"subscription": subscription, "resourceGroup": group, "account": name},
     }
     head = "# yaml-language-server: $schema=../schema/model.json\n"
-    text = head + yaml.safe_dump(record, sort_keys=False, default_flow_style=None, width=120)
+    text = head + write(record, flow=None)
     return project.record_file(deployment.name), text

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -65,23 +66,31 @@ class Cloud:
         except requests.RequestException as error:
             raise Unreachable(
                 f"The cloud's metadata host {host} (ARM_METADATA_HOSTNAME) does not answer: {brief(error)}. "
-                f"{_hint(host)}"
+                f"{_hint(host, brief(error))}"
             ) from error
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise Refused(f"{host} (ARM_METADATA_HOSTNAME) does not describe an Azure cloud: {error!r}") from error
 
     @cached_property
     def credential(self) -> TokenCredential:
-        """The login that the environment gives: a service principal, a federated or managed identity, or `az login`."""
+        """The login that the environment gives: a service principal, a federated or managed identity, or `az login`.
+
+        Raises LoginFailed for variables that make no login.
+        """
         from azure.identity import DefaultAzureCredential
 
         authority = self._environment.get("AZURE_AUTHORITY_HOST", "")
         private = bool(authority) and not any(known in authority for known in _KNOWN_AUTHORITIES)
-        return DefaultAzureCredential(
-            exclude_interactive_browser_credential=True,
-            disable_instance_discovery=private,
-            additionally_allowed_tenants=["*"],
-        )
+        # Its own account of a failed login goes to the log in six lines; ours says the same in one.
+        logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
+        try:
+            return DefaultAzureCredential(
+                exclude_interactive_browser_credential=True,
+                disable_instance_discovery=private,
+                additionally_allowed_tenants=["*"],
+            )
+        except ValueError as error:
+            raise LoginFailed(f"The login in the environment (AZURE_…) cannot be used: {error}") from error
 
     def token(self, scope: str, *, tenant: str | None = None) -> str:
         """An access token; kept until shortly before it expires. Raises LoginFailed or Unreachable."""
@@ -140,7 +149,9 @@ def brief(error: Exception) -> str:
     return text[:200]
 
 
-def _hint(host: str) -> str:
+def _hint(host: str, fact: str) -> str:
+    if "certificate" in fact:
+        return "Name the bundle that holds its authority there."
     if host.split(":", maxsplit=1)[0] in {"localhost", "127.0.0.1"}:
         return "Is local Azure running? hearth local start"
     return "Check the name and the network."

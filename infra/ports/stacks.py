@@ -83,6 +83,12 @@ class Stacks:
         pending = [str(p["resource"]["urn"]) for p in deployment.get("pending_operations") or []]
         return State(frozenset(held), tuple(pending))
 
+    def clear_pending(self, stack: str) -> None:
+        """Forget operations that were under way when the engine died; the resources themselves stay as they are."""
+        exported = json.loads(self._run("stack", "export", "--stack", stack))
+        exported["deployment"].pop("pending_operations", None)
+        self._run("stack", "import", "--stack", stack, stdin=json.dumps(exported))
+
     def locks(self, stack: str) -> list[Lock]:
         """The locks on a stack. Backends other than the file backend keep theirs where only they can look: none."""
         folder = self._local_backend()
@@ -106,14 +112,19 @@ class Stacks:
         address = os.environ.get("PULUMI_BACKEND_URL", "")
         return Path(unquote(urlsplit(address).path)) if address.startswith("file://") else None
 
-    def _run(self, *arguments: str) -> str:
+    def _run(self, *arguments: str, stdin: str | None = None) -> str:
         command = shutil.which("pulumi")
         if command is None:
             raise Unreachable(
                 'No `pulumi` is on PATH. Install it, or for local Azure run: eval "$(.venv/bin/hearth local env)"'
             )
         done = subprocess.run(
-            [command, *arguments, "--non-interactive"], cwd=self._root, capture_output=True, text=True, check=False
+            [command, *arguments, "--non-interactive"],
+            cwd=self._root,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise _meaning(done.stderr)

@@ -6,25 +6,29 @@ import re
 from datetime import timedelta
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-_WHOLE = re.compile(r"(?:\d+(?:\.\d+)?[dhms])+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)([dhms])")
+PATTERN = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[dhms])+")
+"""What a duration looks like."""
 
 
 def parse(text: str) -> timedelta:
     """The duration that `text` writes; raises ValueError with what a duration looks like."""
-    if not _WHOLE.fullmatch(text):
+    if not PATTERN.fullmatch(text):
         raise ValueError('must be a duration with its unit, such as "30m", "12h" or "10d"')
-    return sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in _PART.findall(text)), timedelta())
+    try:
+        return sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in _PART.findall(text)), timedelta())
+    except OverflowError:
+        raise ValueError("must be a duration of less than a thousand million days") from None
 
 
 def show(duration: timedelta) -> str:
     """A duration as it would be written: the two largest units that say something."""
     seconds = round(duration.total_seconds())
-    if seconds <= 0:
-        return "0s" if seconds == 0 else f"-{show(-duration)}"
+    if seconds < 0:
+        return f"-{show(-duration)}"
     parts = []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, seconds = divmod(seconds, size)
         if count:
             parts.append(f"{count}{unit}")
-    return "".join(parts[:2])
+    return "".join(parts[:2]) or "0s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -75,9 +76,11 @@ class Limits:
     models: dict[str, BaseModel]
     models_as_of: date
     roles: dict[str, str]
-    """Name in lower case → id."""
+    """Name → id. A role may have two names."""
     role_names: dict[str, str]
-    """Id → name."""
+    """Id → name, the first of two."""
+    roles_without_calls: frozenset[str]
+    """Ids of those that do not let their holder call a model."""
 
 
 @cache
@@ -110,8 +113,9 @@ def load() -> Limits:
         developer_skus=frozenset(data["skus"]["developer"]),
         models={name: _model(name, row) for name, row in data["models"]["table"].items()},
         models_as_of=date.fromisoformat(data["models"]["asOf"]),
-        roles={name.lower(): role for name, role in roles.items()},
+        roles=roles,
         role_names={role: name for name, role in reversed(roles.items())},
+        roles_without_calls=frozenset(roles[name] for name in data["roles"]["withoutCalls"]),
     )
 
 
@@ -129,8 +133,8 @@ def _model(name: str, row: dict[str, Any]) -> BaseModel:
     )
 
 
-def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
+def did_you_mean(word: str, known: Sequence[str]) -> str:
     """A question to put behind a message when a known word is near; empty when none is."""
     lowered = {k.lower(): k for k in known}
-    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word[:100].lower(), lowered, n=1, cutoff=0.6)
     return f'; did you mean "{lowered[near[0]]}"?' if near else ""

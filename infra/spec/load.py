@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -9,59 +10,75 @@ from typing import Any
 import msgspec
 
 from infra.errors import Mistake, SpecError
+from infra.spec import across, remarks
 from infra.spec import limits as dated
 from infra.spec.documents import Path as At
 from infra.spec.documents import show
 from infra.spec.duration import show as show_duration
-from infra.spec.limits import Limits, did_you_mean
+from infra.spec.limits import did_you_mean
 from infra.spec.model import (
+    Access,
     Account,
     Deployment,
     DeploymentWish,
     KeepAlive,
     ModelRecord,
+    Network,
     Policy,
     Stack,
     StackFile,
     StackSettings,
 )
 from infra.spec.project import Project
-from infra.spec.reading import BAD, Reader
-from infra.spec.rules import rules
+from infra.spec.reading import BAD, Reader, describe
+from infra.spec.rules import is_record_name, rules
 
 NAMESPACE = "hearth:"
 OF_PROVIDER = ("azure-native:subscriptionId", "azure-native:location")
 DEFAULT_POLICY: Policy = "ping"
-_UNMANAGED = {"name", "resource_group", "manage", "kind"}
+_UNMANAGED = {"name", "resourceGroup", "manage", "kind"}
+_STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
 def load_stack(project: Project, name: str, config: Mapping[str, Any], *, today: date) -> Stack:
     """The wish of one stack from its configuration (keys such as `hearth:account`, values plain).
 
     `today` dates the warnings about retired models. Raises SpecError with every mistake, each with its file and line
-    where the project's files hold it.
+    where the project's files hold it. A value that is SECRET is a mistake here: what it says cannot be known.
     """
-    return _Loading(project, name, config, today).stack()
+    loading = _Loading(project, name, config, today)
+    stack = loading.stack()
+    if stack is None:
+        raise SpecError([*loading.mistakes, *loading.secrets()])
+    return stack
 
 
 def check_project(project: Project, names: list[str], *, today: date) -> tuple[list[Stack], list[Mistake]]:
-    """Every named stack from its files alone, with the mistakes of all of them and of how they fit together."""
-    stacks, mistakes = [], []
+    """Every named stack from its files alone, with the mistakes of all of them and of how they fit together.
+
+    A stack with a secret is read as far as it can be; it is then not among the stacks, but its mistakes are told.
+    """
+    stacks: list[Stack] = []
+    mistakes: list[Mistake] = []
     for name in names:
         try:
-            stacks.append(load_stack(project, name, project.config(name), today=today))
+            loading = _Loading(project, name, project.config(name), today)
         except SpecError as error:
             mistakes += error.mistakes
-    mistakes += _clashes(project, stacks)
+            continue
+        stack = loading.stack()
+        stacks += [stack] if stack else []
+        mistakes += loading.mistakes
+    mistakes += across.clashes(project, stacks)
     return stacks, sorted(set(mistakes))
 
 
 def load_record(project: Project, name: str) -> ModelRecord:
     """A model record; raises SpecError."""
     document = project.document(project.record_file(name))
-    reader = Reader(rules(dated.load()))
     if document.mistakes:
         raise SpecError(document.mistakes)
+    reader = Reader(rules())
     record = reader.read(document.value, ModelRecord, ())
     if reader.mistakes:
         raise SpecError([Mistake(document.file, document.line(at), show(at), text) for at, text in reader.mistakes])
@@ -75,22 +92,30 @@ class _Loading:
     def __init__(self, project: Project, name: str, config: Mapping[str, Any], today: date) -> None:
         self.project, self.name, self.today = project, name, today
         self.limits = dated.load()
-        self.config = {k: v for k, v in config.items() if k.startswith(NAMESPACE) or k in OF_PROVIDER}
-        self.reader = Reader(rules(self.limits))
+        # To the engine a key without a value is an empty text.
+        self.config = {
+            key: None if value == "" else value
+            for key, value in config.items()
+            if key.startswith(NAMESPACE) or key in OF_PROVIDER
+        }
+        self.reader = Reader(rules())
         self.mistakes: list[Mistake] = []
 
-    def stack(self) -> Stack:
-        """The wish, or SpecError."""
+    def stack(self) -> Stack | None:
+        """The wish; None where there are mistakes, or secrets that cannot be read."""
         # Every part is looked at even where another is wrong, so that one run tells everything.
         parts = self.reader.fields(self.config, StackFile, ())
-        settings = StackSettings() if parts["stack"] is BAD else parts["stack"]
-        keep_alive = KeepAlive() if parts["keep_alive"] is BAD else parts["keep_alive"]
-        wishes = self._deployments(parts["deployments"], keep_alive, production=settings.production)
+        settings: StackSettings = StackSettings() if parts["stack"] is BAD else parts["stack"]
+        keep_alive: KeepAlive = KeepAlive() if parts["keep_alive"] is BAD else parts["keep_alive"]
+        self._check_name()
         self._check_account(parts["account"])
         self._check_access(parts["access"])
+        self._check_after(keep_alive, ("hearth:keepAlive", "after"))
+        found: dict[str, Deployment] = {} if parts["deployments"] is BAD else parts["deployments"]
+        wishes = self._deployments(found, keep_alive, production=settings.production)
         self._note(self.reader.mistakes)
-        if self.mistakes:
-            raise SpecError(self.mistakes)
+        if self.mistakes or self.reader.secrets:
+            return None
         stack = Stack(
             project=self.project.name,
             name=self.name,
@@ -104,37 +129,32 @@ class _Loading:
             ready=parts["ready"],
             warnings=(),
         )
-        return msgspec.structs.replace(stack, warnings=tuple(_warnings(stack, self.limits, self.today)))
+        return msgspec.structs.replace(stack, warnings=tuple(remarks.of(stack, self.limits, self.today)))
+
+    def secrets(self) -> list[Mistake]:
+        """What cannot be read outside a run of the engine."""
+        text = "is a secret, which only a run of Pulumi can read"
+        return [Mistake(*self._place(at), show(at), text) for at in self.reader.secrets]
 
     # --- deployments -----------------------------------------------------------------------------------------------
 
     def _deployments(
         self, found: dict[str, Deployment], stack_keep_alive: KeepAlive, *, production: bool
     ) -> list[DeploymentWish]:
-        top = "hearth:deployments"
-        if found is BAD:
-            return []
-        self._check_after(stack_keep_alive, ("hearth:keepAlive", "after"))
+        records = self._records()
         wishes: list[DeploymentWish] = []
         taken: dict[str, str] = {}
         for name in sorted(found):
-            wanted = found[name]
-            at: At = (top, name)
+            wanted, at = found[name], ("hearth:deployments", name)
             if name.lower() in taken:
                 self._bad(at, f'differs from "{taken[name.lower()]}" only in case; to Azure that is one name')
             taken[name.lower()] = name
-            if production and wanted.sku.name in self.limits.developer_skus:
-                lifetime = show_duration(self.limits.developer_lifetime.value)
-                self._bad(
-                    (*at, "sku", "name"),
-                    f"{wanted.sku.name} is not for production: Azure deletes such a deployment after {lifetime}; "
-                    "use Standard, or set hearth:stack production: false",
-                )
+            if production:
+                self._check_production(wanted, (*at, "sku", "name"))
             self._check_after(wanted.keep_alive, (*at, "keepAlive", "after"))
-            record = self._record(wanted.model, (*at, "model"))
-            if record is not None:
+            if record := records.get(name):
                 wishes.append(self._wish(name, wanted, record, stack_keep_alive))
-        self._check_one_per_model(wishes, top)
+        self._check_one_per_model(wishes)
         return wishes
 
     def _wish(self, name: str, wanted: Deployment, record: ModelRecord, stack: KeepAlive) -> DeploymentWish:
@@ -151,14 +171,23 @@ class _Loading:
             after=wanted.keep_alive.after or stack.after or usual,
         )
 
+    def _records(self) -> dict[str, ModelRecord]:
+        """The record of each deployment, looked up even where something else of the deployment is wrong."""
+        given = self.config.get("hearth:deployments")
+        found: dict[str, ModelRecord] = {}
+        for name, item in given.items() if isinstance(given, dict) else ():
+            wanted = item.get("model") if isinstance(item, dict) else None
+            if isinstance(wanted, str) and is_record_name(wanted):
+                record = self._record(wanted, ("hearth:deployments", name, "model"))
+                found.update({name: record} if record else {})
+        return found
+
     def _record(self, name: str, at: At) -> ModelRecord | None:
         known = self.project.record_names()
         if name not in known:
-            self._bad(
-                at,
-                f"there is no model record {self.project.shown(self.project.record_file(name))}"
-                f"{did_you_mean(name, known)}; hearth train writes one, or write it by hand",
-            )
+            file = self.project.shown(self.project.record_file(name))
+            hint = did_you_mean(name, known)
+            self._bad(at, f"there is no model record {file}; hearth train writes one, or write it by hand{hint}")
             return None
         try:
             return load_record(self.project, name)
@@ -166,15 +195,22 @@ class _Loading:
             self.mistakes += error.mistakes
             return None
 
-    def _check_one_per_model(self, wishes: list[DeploymentWish], top: str) -> None:
+    def _check_production(self, wanted: Deployment, at: At) -> None:
+        if wanted.sku.name in self.limits.developer_skus:
+            lifetime = show_duration(self.limits.developer_lifetime.value)
+            self._bad(
+                at,
+                f"{wanted.sku.name} is not for production: Azure deletes such a deployment after {lifetime}; "
+                "use Standard, or set production: false in hearth:stack",
+            )
+
+    def _check_one_per_model(self, wishes: list[DeploymentWish]) -> None:
         first: dict[tuple[str, str], str] = {}
         for wish in wishes:
             key = (wish.record.model, wish.record.source.id.lower())
             if key in first:
-                self._bad(
-                    (top, wish.name, "model"),
-                    f'is the model of "{first[key]}" too; Azure takes one deployment of a custom model per account',
-                )
+                text = f'is the model of "{first[key]}" too; Azure takes one deployment of a tuned model per account'
+                self._bad(("hearth:deployments", wish.name, "model"), f"{text}; remove one")
             first.setdefault(key, wish.name)
 
     def _check_after(self, keep_alive: KeepAlive, at: At) -> None:
@@ -189,34 +225,52 @@ class _Loading:
 
     # --- account and access ----------------------------------------------------------------------------------------
 
+    def _check_name(self) -> None:
+        if not _STACK_NAME.fullmatch(self.name):
+            file = self.project.shown(self.project.stack_file(self.name))
+            text = (
+                f"no stack can be called {describe(self.name)}: Pulumi takes up to 100 letters, digits, '-', '_', '.'"
+            )
+            self.mistakes.append(Mistake(file, 0, "", f"{text}; rename the file"))
+
     def _check_account(self, account: Account) -> None:
-        top = "hearth:account"
         if account is BAD:
             return
+        if not account.manage:
+            text = "says nothing where manage is false, for hearth only refers to that account; remove it"
+            for key in (self.config["hearth:account"] or {}).keys() - _UNMANAGED:
+                self._bad(("hearth:account", key), text)
+            return
         rule = self.limits.names["subdomain"]
-        if account.manage and account.subdomain is None and not rule.holds(account.name.lower()):
+        if account.subdomain is None and not rule.holds(account.name.lower()):
             self._bad(
-                (top, "name"),
+                ("hearth:account", "name"),
                 f'"{account.name}" cannot be the subdomain, which must {rule.must}; name one with the key subdomain',
             )
-        if account.manage and (account.network.allow or account.network.subnets) and not account.network.public_access:
-            self._bad(
-                (top, "network", "publicAccess"),
-                "false leaves private endpoints alone: allow and subnets would let nobody in; remove one or the other",
-            )
-        if not account.manage:
-            given = self.config.get(top)
-            known = {f.encode_name for f in msgspec.structs.fields(Account) if f.name in _UNMANAGED}
-            for key in [k for k in given if k not in known] if isinstance(given, dict) else []:
-                self._bad((top, key), "says nothing where manage is false: hearth only refers to that account")
+        self._check_network(account.network)
 
-    def _check_access(self, access: Any) -> None:
-        seen: dict[tuple[str, str], int] = {}
+    def _check_network(self, network: Network) -> None:
+        at: At = ("hearth:account", "network")
+        restricted = bool(network.allow or network.subnets)
+        if restricted and not network.public_access:
+            text = (
+                "false leaves private endpoints alone: allow and subnets would let nobody in; remove one or the other"
+            )
+            self._bad((*at, "publicAccess"), text)
+        if network.trusted_services and not restricted:
+            text = "lets Azure's own services past allow and subnets, and there are none; remove it, or write those"
+            self._bad((*at, "trustedServices"), text)
+
+    def _check_access(self, access: list[Access]) -> None:
+        first: dict[tuple[str, str], int] = {}
         for index, item in enumerate([] if access is BAD else access):
-            key = (item.principal, self.limits.roles.get(item.role.lower(), item.role))
-            if key in seen:
-                self._bad(("hearth:access", index), f"gives the same role to the same principal as item {seen[key]}")
-            seen.setdefault(key, index)
+            if item is BAD:
+                continue
+            key = (item.principal, item.role)
+            if key in first:
+                text = f"gives the same role to the same principal as item {first[key]}; remove one"
+                self._bad(("hearth:access", index), text)
+            first.setdefault(key, index)
 
     # --- mistakes --------------------------------------------------------------------------------------------------
 
@@ -224,69 +278,7 @@ class _Loading:
         self._note([(at, text)])
 
     def _note(self, found: list[tuple[At, str]]) -> None:
-        for at, text in found:
-            top = self.config.get(str(at[0])) if at else None
-            file, line = self.project.place(self.name, at, top) if at else (self._file(), 0)
-            self.mistakes.append(Mistake(file, line, show(at), text))
+        self.mistakes += [Mistake(*self._place(at), show(at), text) for at, text in found]
 
-    def _file(self) -> str:
-        return self.project.shown(self.project.stack_file(self.name))
-
-
-def _warnings(stack: Stack, limits: Limits, today: date) -> list[str]:
-    """What is allowed and worth a word."""
-    found = []
-    for wish in stack.deployments:
-        where = f"{stack.name}/{wish.name}"
-        base = limits.models.get(wish.record.base or "")
-        if base is None:
-            named = wish.record.base or "unknown (write trained.base into the record)"
-            found.append(f"{where}: the base model {named} is not in the list of {limits.models_as_of}; not checked")
-            continue
-        if base.is_retired(today):
-            found.append(
-                f"{where}: the base model {base.name} is retired as of {limits.models_as_of}; Azure may refuse it"
-            )
-        if wish.sku.name == "Standard" and stack.location not in base.standard:
-            known = ", ".join(base.standard)
-            found.append(
-                f"{where}: a Standard deployment of a tuned {base.name} is known in {known} (as of "
-                f"{limits.models_as_of}), not in {stack.location}"
-            )
-        if wish.sku.name in limits.developer_skus and not base.developer:
-            found.append(f"{where}: {base.name} is not known to take {wish.sku.name} (as of {limits.models_as_of})")
-    most = limits.fine_tuned_deployments
-    if len(stack.deployments) > most.value:
-        found.append(
-            f"{stack.name}: {len(stack.deployments)} deployments in one account; the usual limit is {most.value} "
-            f"(as of {most.as_of})"
-        )
-    owned = [w.record_name for w in stack.deployments if w.record.source.id.lower() == stack.account_id.lower()]
-    if stack.account.soft_deleted == "purge" and owned:
-        found.append(
-            f"{stack.name}: softDeleted: purge would destroy for good the tuned models that this account owns "
-            f"({', '.join(owned)})"
-        )
-    return found
-
-
-def _clashes(project: Project, stacks: list[Stack]) -> list[Mistake]:
-    """Two stacks that claim one account or one subdomain."""
-    found = []
-    claims: dict[str, str] = {}
-    for stack in stacks:
-        if not stack.account.manage:
-            continue
-        subdomain = (stack.account.subdomain or stack.account.name).lower()
-        for claim, what in ((stack.account_id.lower(), "account"), (f"subdomain {subdomain}", "subdomain")):
-            if claim in claims:
-                file, line = project.place(stack.name, ("hearth:account", "name"), None)
-                own = project.document(project.stack_file(stack.name))
-                line = line or own.line(("config", "hearth:account", "name"))
-                other = project.shown(project.stack_file(claims[claim]))
-                found.append(
-                    Mistake(file, line, "hearth:account/name", f"the {what} is claimed by {other} too; one must let go")
-                )
-                break
-            claims[claim] = stack.name
-    return found
+    def _place(self, at: At) -> tuple[str, int]:
+        return self.project.place(self.name, at, self.config.get(str(at[0])))

@@ -1,7 +1,7 @@
 """The wish, typed: what `stacks/*.yaml` may say, as frozen types. Nothing here reads a file, a clock or a network.
 
 Keys are written in camelCase (`resourceGroup`); `reference.yaml` explains every one of them. `Annotated[..., check(x)]`
-names a rule of the limits or of `load.py` that a value must pass; several values come out of it in Azure's spelling.
+names a rule of `rules.py` that a value must pass; several values come out of it in Azure's spelling.
 """
 
 from __future__ import annotations

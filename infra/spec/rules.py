@@ -1,114 +1,142 @@
-"""Named rules of single values: what Azure takes, checked and put in Azure's spelling. Each raises ValueError."""
+"""Named rules of single values: what Azure takes, checked and put in Azure's spelling; and the same for editors."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
 
+from infra.spec import limits as dated
 from infra.spec.limits import Limits, did_you_mean
-from infra.spec.reading import Rule
+from infra.spec.reading import Rule, describe
 
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_RECORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_RESOURCE_ID = re.compile(r"/subscriptions/[^/]+(/[^/]+)+")
+_GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_RECORD = "[A-Za-z0-9][A-Za-z0-9._-]*"
+_ADDRESSES = r"[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?"
+_RESOURCE_ID = "/subscriptions/[^/]+(/[^/]+)+"
 
 
-def rules(limits: Limits) -> dict[str, Rule]:
+@cache
+def rules() -> dict[str, Rule]:
     """Every rule that `model.py` names, by name."""
+    limits = dated.load()
     return {
-        **{name: _name(limits, name) for name in limits.names},
-        "addresses": addresses,
-        "capacity": capacity,
-        "guid": guid,
-        "record": record,
-        "region": _region(limits),
-        "resourceId": resource_id,
-        "role": _role(limits),
-        "sku": _sku(limits),
+        **{name: _matching(rule.pattern.pattern, f"must {rule.must}") for name, rule in limits.names.items()},
+        "addresses": Rule(_addresses, pattern(_ADDRESSES)),
+        "capacity": Rule(_capacity, {"minimum": 1}),
+        "guid": Rule(_guid, pattern(_GUID)),
+        "record": _matching(_RECORD, 'must be the name of a file in stacks/models, without ".yaml"'),
+        "region": Rule(_region(limits), {"enum": list(limits.regions)}),
+        "resourceId": _matching(_RESOURCE_ID, "must be a resource id that starts with /subscriptions/"),
+        "role": Rule(_role(limits), one_of(limits.roles, _GUID)),
+        "sku": Rule(_sku(limits), one_of(limits.skus.values())),
     }
 
 
-def guid(value: str) -> str:
-    """An id of Azure or Entra, in lower case."""
-    if not _GUID.fullmatch(value):
-        raise ValueError(f'must be an id such as 9f1c0a52-1111-4222-8333-444455556666, not "{value}"')
+def is_record_name(value: str) -> bool:
+    """Whether a file may be called so. Nothing else is looked up: a name is no path."""
+    return re.fullmatch(_RECORD, value) is not None
+
+
+# --- for editors ---------------------------------------------------------------------------------------------------
+
+
+def pattern(text: str) -> dict[str, Any]:
+    r"""The whole value must look so. Editors' `\w` knows no letters but English ones; ours does."""
+    return {"pattern": f"^(?:{text})$".replace(r"\w", r"0-9A-Za-z_\u0080-\uffff")}
+
+
+def one_of(words: Iterable[str], *others: str) -> dict[str, Any]:
+    """One of these words, offered in their own spelling and taken in any case, or what looks like one of the others."""
+    words = list(words)
+    return {"anyOf": [{"enum": words}, pattern("|".join([*map(_any_case, words), *others]))]}
+
+
+def _any_case(word: str) -> str:
+    return "".join(f"[{c.upper()}{c.lower()}]" if c.isalpha() else f"[{c}]" for c in word)
+
+
+# --- checks --------------------------------------------------------------------------------------------------------
+
+
+def _matching(text: str, must: str) -> Rule:
+    wanted = re.compile(text)
+
+    def check(value: str) -> str:
+        if not wanted.fullmatch(value):
+            raise ValueError(f"{must}, not {describe(value)}")
+        return value
+
+    return Rule(check, pattern(text))
+
+
+def _guid(value: str) -> str:
+    if not re.fullmatch(_GUID, value):
+        raise ValueError(f"must be an id such as 9f1c0a52-1111-4222-8333-444455556666, not {describe(value)}")
     return value.lower()
 
 
-def capacity(value: int) -> int:
-    """At least 1."""
+def _capacity(value: int) -> int:
     if value < 1:
         raise ValueError(f"must be at least 1 (1 is 1,000 tokens a minute), not {value}")
     return value
 
 
-def record(value: str) -> str:
-    """The name of a file in stacks/models."""
-    if not _RECORD.fullmatch(value):
-        raise ValueError(f'must be the name of a file in stacks/models without ".yaml", not "{value}"')
-    return value
-
-
-def addresses(value: str) -> str:
-    """An IPv4 address or range: Azure's network rules take no others."""
+def _addresses(value: str) -> str:
+    """IPv4 alone: Azure's network rules take no others, and no netmask written out."""
     try:
+        if not re.fullmatch(_ADDRESSES, value):
+            raise ValueError
         ipaddress.IPv4Network(value, strict=False)
     except ValueError:
-        raise ValueError(f'must be an IPv4 address or range such as "203.0.113.0/24", not "{value}"') from None
+        text = f'must be an IPv4 address or range such as "203.0.113.0/24", not {describe(value)}'
+        raise ValueError(text) from None
     return value
 
 
-def resource_id(value: str) -> str:
-    """The id of a resource."""
-    if not _RESOURCE_ID.fullmatch(value):
-        raise ValueError(f'must be a resource id that starts with /subscriptions/, not "{value}"')
-    return value
+def _region(limits: Limits) -> Callable[[str], str]:
+    spoken = {shown.lower(): name for name, shown in limits.regions.items()}
 
-
-def _name(limits: Limits, name: str) -> Rule:
-    def rule(value: str) -> str:
-        if not limits.names[name].holds(value):
-            raise ValueError(f'must {limits.names[name].must}, not "{value}"')
-        return value
-
-    return rule
-
-
-def _region(limits: Limits) -> Rule:
-    def rule(value: str) -> str:
+    def check(value: str) -> str:
         if value in limits.regions:
             return value
-        display = {shown.lower(): name for name, shown in limits.regions.items()}
-        name = value.replace(" ", "").lower()
-        if value.lower() in display or name in limits.regions:
-            raise ValueError(f'must be the name of the region, "{display.get(value.lower(), name)}", not "{value}"')
+        name = spoken.get(value.lower(), value.replace(" ", "").lower())
+        if name in limits.regions:
+            raise ValueError(f'must be the name of the region, "{name}", not {describe(value)}')
         raise ValueError(
-            f'"{value}" is no region with Azure OpenAI{did_you_mean(value, list(limits.regions))} (as of '
-            f"{limits.regions_as_of}; a newer one is added in infra/spec/limits.yaml)"
+            f"{describe(value)} is no region with Azure OpenAI (as of {limits.regions_as_of}; a newer one is added in "
+            f"infra/spec/limits.yaml){did_you_mean(value, list(limits.regions))}"
         )
 
-    return rule
+    return check
 
 
-def _sku(limits: Limits) -> Rule:
-    def rule(value: str) -> str:
+def _sku(limits: Limits) -> Callable[[str], str]:
+    def check(value: str) -> str:
         found = limits.skus.get(value.lower())
         if found is None:
             names = list(limits.skus.values())
-            raise ValueError(f'"{value}" is no SKU of a deployment{did_you_mean(value, names)}: {", ".join(names)}')
+            hint = did_you_mean(value, names)
+            raise ValueError(f"{describe(value)} is no SKU of a deployment; there are {', '.join(names)}{hint}")
         return found
 
-    return rule
+    return check
 
 
-def _role(limits: Limits) -> Rule:
-    def rule(value: str) -> str:
-        if _GUID.fullmatch(value):
+def _role(limits: Limits) -> Callable[[str], str]:
+    by_name = {name.lower(): role for name, role in limits.roles.items()}
+
+    def check(value: str) -> str:
+        """The role's id."""
+        if re.fullmatch(_GUID, value):
             return value.lower()
-        found = limits.roles.get(value.lower())
-        if found is None:
-            hint = did_you_mean(value, list(limits.role_names.values()))
-            raise ValueError(f'"{value}" is no role that is known by name{hint}; any role can be given by its id')
-        return found
+        if value.lower() not in by_name:
+            hint = did_you_mean(value, list(limits.roles))
+            raise ValueError(
+                f"{describe(value)} is no role that is known by name; any role can be given by its id{hint}"
+            )
+        return by_name[value.lower()]
 
-    return rule
+    return check
