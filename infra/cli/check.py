@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from infra.cli import place
+from infra.errors import SpecError
 
 
 def check(
@@ -24,23 +25,22 @@ def check(
 
     names = place.require_stacks(stacks or [])
     project = place.project()
-    found, mistakes = check_project(project, project.stack_names(), today=clock.today())
+    found, mistakes = check_project(project, names, today=clock.today())
     if stacks:
-        own = {project.shown(project.stack_file(name)) for name in names}
-        others = {project.shown(project.stack_file(name)) for name in project.stack_names()} - own
-        mistakes = [m for m in mistakes if m.file not in others]
-    warnings = [w for s in found if s.name in names for w in s.warnings]
+        # How the named ones fit together with the others is told where the named ones stand.
+        files = {project.shown(project.stack_file(name)) for name in names}
+        _, everywhere = check_project(project, project.stack_names(), today=clock.today())
+        mistakes = sorted({*mistakes, *(m for m in everywhere if m.file in files)})
+    warnings = [w for s in found for w in s.warnings]
+    unread = sorted(set(names) - {s.name for s in found})
     if as_json:
         rows = [{"file": m.file, "line": m.line, "path": m.path, "text": m.text} for m in mistakes]
         typer.echo(json.dumps({"mistakes": rows, "warnings": warnings}, indent=2))
-    else:
-        for warning in warnings:
-            typer.echo(f"warning: {warning}", err=True)
+        raise typer.Exit(2 if mistakes else 0)
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
     if mistakes:
-        from infra.errors import SpecError
-
-        if as_json:
-            raise typer.Exit(2)
         raise SpecError(mistakes)
-    if not as_json:
-        typer.echo(f"{len(names)} stack{'s' if len(names) != 1 else ''} as they should be: {', '.join(names)}")
+    typer.echo(f"{len(names)} stack{'s' if len(names) != 1 else ''} as they should be: {', '.join(names)}")
+    if unread:
+        typer.echo(f"read only in part, for their secrets are the engine's: {', '.join(unread)}")

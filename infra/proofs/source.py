@@ -129,8 +129,8 @@ class Proofs:
         asked = wish.sku.capacity - serving_now
         if left is not None and asked > left:
             raise ProofFailed(
-                f"{where}: asks for {asked} more capacity of {sku.usage} in {stack.location}, and {left} is left of the "
-                "subscription's quota. Lower sku.capacity, or ask Azure for more quota"
+                f"{where}: asks for {asked} more capacity of {sku.usage} in {stack.location}, which has {left} "
+                "left. Lower sku.capacity, or ask Azure for more quota"
             )
         return []
 
