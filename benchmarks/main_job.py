@@ -89,7 +89,11 @@ def _ten_deployments(desk: Desk) -> Iterator[Row]:
     azure = desk.azure.world
     source = next(a for a in azure.accounts if a.name == "contoso-train-ncus")
     text = desk.stack_file("local-target").read_text()
-    head = text[: text.index("  hearth:deployments:")].replace("contoso-ft-swe", "contoso-ten")
+    head = (
+        text[: text.index("  hearth:deployments:")]
+        .replace("contoso-ft-swe", "contoso-ten")
+        .replace("swedencentral", "northcentralus")
+    )
     wishes = "".join(f"    bot-{n}: {{model: bot-{n}, sku: {{name: Standard, capacity: 10}}}}\n" for n in range(10))
     desk.stack_file("local-ten").write_text(f"{head}  hearth:deployments:\n{wishes}")
     for n in range(10):

@@ -115,7 +115,7 @@ class Program:
             ),
         )
 
-    def _restores(self) -> bool:
+    def _restores(self) -> pulumi.Input[bool]:
         """Whether the account is to be restored: only where the stack says so and Azure holds a deleted one.
 
         Azure is asked only while the stack has no account yet.
@@ -123,9 +123,13 @@ class Program:
         wish = self.stack.account
         if wish.soft_deleted != "restore" or not wish.manage or "account" in self.adopted:
             return False
-        if self.notes is not None and self.stack.account_id.lower() in self.notes.held:
-            return False
-        return self.arm.is_soft_deleted(self.stack.account_id, self.stack.location)
+
+        async def is_soft_deleted(last: Outputs) -> bool:
+            if last.get("account"):
+                return False
+            return await asyncio.to_thread(self.arm.is_soft_deleted, self.stack.account_id, self.stack.location)
+
+        return self.last.apply(is_soft_deleted)
 
     def _access(self, account: OpenAIAccount) -> ModelAccess:
         grants: dict[str, GrantArgs] = {

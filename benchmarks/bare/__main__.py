@@ -76,8 +76,8 @@ def call(endpoint: str) -> int:
 
 
 if os.environ.get("BARE_CALLS") == "1" and not pulumi.runtime.is_dry_run():
-    answered = pulumi.Output.all(deployment.id, account.properties).apply(
-        lambda known: asyncio.to_thread(call, known[1].endpoint)
+    answered = pulumi.Output.all(deployment.id, account.properties.endpoint).apply(
+        lambda known: asyncio.to_thread(call, known[1])
     )
     pulumi.export("answered", answered)
 pulumi.export("endpoint", account.properties.endpoint)

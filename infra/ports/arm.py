@@ -163,13 +163,14 @@ class Arm:
                     entries.append(entry)
         return found
 
-    def quota_left(self, subscription: str, location: str, usage: str) -> int | None:
-        """How much of a quota is left in a region; None where Azure does not list it."""
+    def quotas_left(self, subscription: str, location: str) -> dict[str, int]:
+        """How much of each quota is left in a region, by usage name."""
         client = self._client(subscription)
-        for item in _asked(lambda: list(client.usages.list(location)), location):
-            if item.name is not None and item.name.value == usage:
-                return int((item.limit or 0) - (item.current_value or 0))
-        return None
+        return {
+            str(item.name.value): int((item.limit or 0) - (item.current_value or 0))
+            for item in _asked(lambda: list(client.usages.list(location)), location)
+            if item.name is not None
+        }
 
     def now(self, account_id: str) -> datetime:
         """What time the resource manager says it is: the Date header of an answer about an account."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 
 from infra.errors import NotFound, ProofFailed, Refused, Unreachable
-from infra.ports.arm import Arm, TunedSku
+from infra.ports.arm import AccountView, Arm, TunedSku
 from infra.ports.cloud import Cloud
 from infra.ports.inference import Inference
 from infra.spec.limits import Limits
@@ -25,7 +25,9 @@ class Proofs:
     def __init__(self, cloud: Cloud, arm: Arm, inference: Inference, limits: Limits) -> None:
         """Nothing is asked before the first proof."""
         self._cloud, self._arm, self._inference, self._limits = cloud, arm, inference, limits
+        self._accounts: dict[str, AccountView] = {}
         self._skus: dict[tuple[str, str], dict[str, list[TunedSku]]] = {}
+        self._quota_left: dict[tuple[str, str], dict[str, int]] = {}
 
     def prove(
         self, stack: Stack, wish: DeploymentWish, *, serving_now: int = 0, role_is_new: bool = False
@@ -44,7 +46,7 @@ class Proofs:
         own = source.id.lower() == stack.account_id.lower()
         where = f"{stack.name}/{wish.name}"
         try:
-            account = self._arm.account(source.id)
+            account = self._account(source.id)
         except NotFound as error:
             if own and stack.account.manage:
                 return [f"{where}: the account does not exist yet, so its model {wish.record.model} is not proven"]
@@ -123,16 +125,31 @@ class Proofs:
 
     def _quota(self, where: str, stack: Stack, wish: DeploymentWish, sku: TunedSku, serving_now: int) -> list[str]:
         try:
-            left = self._arm.quota_left(stack.subscription, stack.location, sku.usage)
+            left = self._left(stack.subscription, stack.location)
         except Refused as error:
             return [f"{where}: the quota of {stack.location} could not be read ({error.code}); not proven"]
         asked = wish.sku.capacity - serving_now
-        if left is not None and asked > left:
+        if sku.usage in left and asked > left[sku.usage]:
             raise ProofFailed(
-                f"{where}: asks for {asked} more capacity of {sku.usage} in {stack.location}, which has {left} "
-                "left. Lower sku.capacity, or ask Azure for more quota"
+                f"{where}: asks for {asked} more capacity of {sku.usage} in {stack.location}, which has "
+                f"{left[sku.usage]} left. Lower sku.capacity, or ask Azure for more quota"
             )
+        if sku.usage in left:
+            left[sku.usage] -= asked  # what this deployment takes is not there for the next one of this run
         return []
+
+    # --- looked up once --------------------------------------------------------------------------------------------
+
+    def _account(self, account_id: str) -> AccountView:
+        if account_id not in self._accounts:
+            self._accounts[account_id] = self._arm.account(account_id)
+        return self._accounts[account_id]
+
+    def _left(self, subscription: str, location: str) -> dict[str, int]:
+        key = (subscription, location)
+        if key not in self._quota_left:
+            self._quota_left[key] = self._arm.quotas_left(subscription, location)
+        return self._quota_left[key]
 
     def _offered(self, subscription: str, location: str) -> dict[str, list[TunedSku]]:
         key = (subscription, location)

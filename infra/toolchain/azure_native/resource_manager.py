@@ -23,7 +23,7 @@ RETRIES = 3
 _RETRIED = {408, 429, 500, 502, 503, 504}
 _LONGEST_RETRY_AFTER = 120.0  # seconds; more than that is an error, not a wait
 _FIRST_BACKOFF = 0.5  # seconds, doubled each time
-_FIRST_POLL, _POLL_GROWTH, _SLOWEST_POLL = 0.1, 1.5, 5.0
+_FIRST_POLL, _POLL_SHARE, _SLOWEST_POLL = 0.1, 0.05, 5.0  # seconds; the share is of the time waited so far
 _UNAUTHORIZED, _NOT_FOUND, _CONFLICT, _ACCEPTED, _NO_CONTENT, _OK = 401, 404, 409, 202, 204, 200
 _FAILED = {"failed", "canceled"}
 _USER_AGENT = f"pulumi-azure-native-stand-in/{AZURE_NATIVE}"
@@ -108,7 +108,7 @@ class ResourceManager:
         first: Response | None = None,
     ) -> None:
         """Ask until the state is a final one. `first` is looked at before asking, if it tells the state."""
-        delay = _FIRST_POLL
+        started = time.monotonic()
         while True:
             state = state_of(first).lower() if first else "inprogress"
             if first and state in _FAILED:
@@ -116,8 +116,8 @@ class ResourceManager:
             if state == "succeeded":
                 return
             after = _retry_after(answer)
-            patience.pause(delay if after is None else after)
-            delay = min(delay * _POLL_GROWTH, _SLOWEST_POLL)
+            waited = time.monotonic() - started
+            patience.pause(min(max(_FIRST_POLL, waited * _POLL_SHARE), _SLOWEST_POLL) if after is None else after)
             first = answer = self._send("GET", url, None, patience)
             if answer.status not in {200, 201, 202, 204}:
                 raise arm_error(answer.status, answer.body)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import Shell
+
+
+def test_a_sound_project_passes_and_its_warnings_are_no_failure(shell: Shell):
+    assert shell.hearth("check") == "2 stacks as they should be: local-source, local-target\n"
+    assert "retired" in shell.errors
+
+
+def test_mistakes_exit_with_2_and_are_told_once_each_with_their_place(shell: Shell):
+    file = shell.root / "stacks" / "Pulumi.local-target.yaml"
+    file.write_text(file.read_text().replace("swedencentral", "swedencentrall").replace("ping", "pong"))
+    assert shell.hearth("check", code=2) == ""
+    assert "error: stacks/Pulumi.local-target.yaml has 2 mistakes" in shell.errors
+    assert 'line 4, azure-native:location: "swedencentrall" is no region' in shell.errors
+    assert 'did you mean "swedencentral"?' in shell.errors
+
+
+def test_json_is_for_programs_and_exits_the_same(shell: Shell):
+    file = shell.root / "stacks" / "Pulumi.local-target.yaml"
+    file.write_text(file.read_text().replace("capacity: 1", "capacity: 0"))
+    (mistake,) = json.loads(shell.hearth("check", "--json", code=2))["mistakes"]
+    assert mistake["path"] == "hearth:deployments/support-bot/sku/capacity"
+    assert mistake["line"] == 11
+
+
+def test_a_stack_that_is_named_is_told_of_its_clash_with_another_and_of_nothing_else_there(shell: Shell):
+    other = shell.root / "stacks" / "Pulumi.copy.yaml"
+    other.write_text((shell.root / "stacks" / "Pulumi.local-target.yaml").read_text())
+    broken = shell.root / "stacks" / "Pulumi.broken.yaml"
+    broken.write_text("config: {hearth:account: 7}\n")
+    shell.hearth("check", "copy", code=2)
+    assert "the account contoso-ft-swe is claimed by" in shell.errors
+    assert "broken" not in shell.errors
+
+
+def test_an_unknown_stack_is_a_mistake_with_the_one_that_was_meant(shell: Shell):
+    shell.hearth("check", "local-targt", code=2)
+    assert 'did you mean "local-target"?' in shell.errors
+
+
+def test_outside_of_a_project_the_next_move_is_named(shell: Shell):
+    shell.hearth("check", code=2, cwd=shell.root.parent)
+    assert "no Pulumi.yaml here or above" in shell.errors
+    shell.hearth("check", cwd=shell.root.parent, HEARTH_PROJECT=str(shell.root))
+
+
+def test_help_needs_no_project_and_shows_every_command(shell: Shell):
+    said = shell.hearth("--help", cwd=shell.root.parent)
+    for command in ("check", "status", "chat", "recover", "adopt", "local"):
+        assert command in said
