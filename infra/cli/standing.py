@@ -86,4 +86,6 @@ def render(rows: list[Row]) -> None:
     for row in rows:
         state = "[green]yes[/]" if row.ready else f"[red]no[/]: {row.why}"
         table.add_row(row.stack, row.deployment, row.model, row.source or "here", row.sku, state)
-    Console().print(table)
+    # A log has no width of its own; a table folded at 80 columns is no table.
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=180).print(table)

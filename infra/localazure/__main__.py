@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from infra.localazure import process, seed
-from infra.localazure.server import PortTaken, serve
+from infra.localazure.server import PortTaken, listen, serve
 
 
 def main() -> int:
@@ -18,9 +18,11 @@ def main() -> int:
     parser.add_argument("--seed", type=Path)
     given = parser.parse_args()
     try:
-        process.hold_lock(given.state)
+        lock = process.hold_lock(given.state)
         planted = seed.read(given.seed) if given.seed else None
-        serve(given.state, given.port, (given.state / "control.key").read_text(), planted)
+        sockets = listen(given.port)
+        process.note_port(given.state, lock, given.port)
+        serve(given.state, sockets, process.control_key(given.state), planted)
     except BlockingIOError:
         print(f"another local Azure serves {given.state}", file=sys.stderr)  # noqa: T201
         return 1

@@ -1,36 +1,35 @@
-"""CognitiveServices accounts: create, change, keys, soft delete, restore, purge."""
+"""CognitiveServices accounts: create, change, keys, subdomains. How they are deleted is in `softdelete`.
+
+A write is worked out in full before anything is kept, so that a refused one changes nothing.
+"""
 
 from __future__ import annotations
 
 import re
 import secrets
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 
-from infra.localazure import bodies, errors, groups, ids, roles
+import msgspec
+
+from infra.localazure import bodies, errors, groups, ids
 from infra.localazure.entities import Account, Json, Operation, Principal
 from infra.localazure.world import Caller, World
 
 KINDS = ("OpenAI", "AIServices", "CognitiveServices")
+SKU = "S0"
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _LEAST, _MOST = 2, 64
-PURGE = "purge"
+_SUBDOMAIN = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?")
+_KEY_NAMES = ("key1", "key2")
 
 
-def wire_up(world: World) -> None:
-    """Schedule what accounts of a state that was read have coming."""
-    world.on_due(PURGE, _purge_if_due)
-    for account in world.accounts:
-        if account.deleted_at is not None:
-            world.schedule(_purge_at(world, account), PURGE, ids.key(account.id))
-
-
-def get(world: World, resource_id: str) -> Account:
-    """The account that stands under an id, or ResourceNotFound (ResourceGroupNotFound without its group)."""
-    found = world.account(ids.key(resource_id))
+def get(world: World, subscription: str, group: str, name: str) -> Account:
+    """The account that stands under a name, or ResourceNotFound (ResourceGroupNotFound without its group)."""
+    found = world.account(ids.key(ids.account_id(subscription, group, name)))
     if found is None:
-        parts = resource_id.split("/")
-        groups.group(world, parts[2], parts[4])
-        raise errors.NO_RESOURCE(type=ids.ACCOUNTS, name=parts[8], group=parts[4])
+        groups.group(world, subscription, group)
+        raise errors.NO_RESOURCE(type=ids.ACCOUNTS, name=name, group=group)
     return found
 
 
@@ -52,9 +51,8 @@ def state(account: Account, now: datetime) -> str:
 
 def require_settled(world: World, account: Account) -> None:
     """Refuse a write to an account whose last one is not done."""
-    current = state(account, world.now())
-    if current != "Succeeded":
-        raise errors.ACCOUNT_NOT_SETTLED(account=account.id, state=current)
+    if state(account, world.now()) != "Succeeded":
+        raise errors.ACCOUNT_NOT_SETTLED(account=account.id)
 
 
 def put(
@@ -69,60 +67,21 @@ def put(
     existing = world.accounts.get(ids.key(resource_id))
     if existing is None:
         return _create(world, caller, resource_id, region, body)
+    _require_same_region(existing, region)
     if existing.deleted_at is not None:
-        return _restore(world, caller, existing, region, body)
-    if existing.location != region:
-        raise errors.ACCOUNT_ELSEWHERE(name=name, existing=existing.location, group=existing.group, location=region)
+        return _restore(world, caller, existing, body)
     require_settled(world, existing)
-    existing.tags = body.tags
-    existing.properties = {}
-    return _change(world, caller, existing, body), None
+    wanted = _wanted(world, caller, existing, body, kept={})
+    wanted.tags = body.tags
+    return _keep(world, caller, wanted), None
 
 
 def patch(world: World, caller: Caller, account: Account, body: bodies.Account) -> Account:
     """Change what is given and leave the rest."""
     require_settled(world, account)
-    if body.tags is not None:
-        account.tags = body.tags
-    return _change(world, caller, account, body)
-
-
-def delete(world: World, caller: Caller, account: Account) -> None:
-    """Soft-delete: name, subdomain and tuned models are kept for 48 hours, deployments are gone."""
-    now = world.now()
-    for deployment in world.deployments.of(ids.key(account.id)):
-        world.deployments.drop(ids.key(deployment.id))
-    for resource in world.generic:
-        if ids.key(resource.id).startswith(ids.key(account.id) + "/"):
-            world.generic.drop(ids.key(resource.id))
-    roles.forget_below(world, account.id)
-    account.deleted_at = now
-    world.accounts.put(ids.key(account.id), account)
-    world.schedule(_purge_at(world, account), PURGE, ids.key(account.id))
-    world.record(f"{ids.ACCOUNTS}/delete", account.id, caller)
-
-
-def deleted(world: World, subscription: str, location: str, group: str, name: str) -> Account:
-    """The soft-deleted account of that name, or its 404."""
-    found = world.accounts.get(ids.key(ids.account_id(subscription, group, name)))
-    if found is None or found.deleted_at is None or found.location != world.catalogue.region(location):
-        raise errors.NO_DELETED_ACCOUNT(name=name, location=location)
-    return found
-
-
-def purge(world: World, caller: Caller | None, account: Account) -> None:
-    """Forget a soft-deleted account for good, with the tuned models it owns."""
-    key = ids.key(account.id)
-    for model in world.models.of(key):
-        world.models.drop(f"{key}|{model.id}")
-    world.accounts.drop(key)
-    world.subdomains.pop(_subdomain(account), None)
-    world.record("Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/delete", account.id, caller)
-
-
-def purged_at(world: World, account: Account) -> datetime:
-    """When a soft-deleted account is purged by itself."""
-    return _purge_at(world, account)
+    if body.location is not None:
+        _require_same_region(account, world.catalogue.region(body.location) or body.location)
+    return _keep(world, caller, _wanted(world, caller, account, body, kept=account.properties))
 
 
 def keys(account: Account) -> list[str]:
@@ -134,20 +93,28 @@ def keys(account: Account) -> list[str]:
 
 def regenerate_key(world: World, caller: Caller, account: Account, key_name: str) -> list[str]:
     """Replace one of the two keys."""
-    names = ["key1", "key2"]
-    if key_name.lower() not in names:
+    if key_name.lower() not in _KEY_NAMES:
         raise errors.BAD_REQUEST(fact=f"The key name '{key_name}' is invalid. Use Key1 or Key2.")
-    keys(account)
-    account.keys[names.index(key_name.lower())] = _new_key()
+    require_settled(world, account)
+    keys(account)[_KEY_NAMES.index(key_name.lower())] = _new_key()
     world.accounts.put(ids.key(account.id), account)
     world.record(f"{ids.ACCOUNTS}/regenerateKey/action", account.id, caller)
     return account.keys
 
 
 def by_subdomain(world: World, subdomain: str) -> Account | None:
-    """The account that answers under a subdomain."""
-    key = world.subdomains.get(subdomain.lower())
-    return world.account(key) if key else None
+    """The account that answers under a subdomain; none before it is created in full, nor while it is deleted."""
+    account = world.account(world.subdomains.get(subdomain.lower(), ""))
+    return account if account is not None and state(account, world.now()) == "Succeeded" else None
+
+
+def by_key(world: World, region: str, key: str) -> Account | None:
+    """The account that a key opens on the endpoint that a region's accounts without a subdomain share."""
+    for account in world.accounts:
+        shares = account.deleted_at is None and account.properties.get("customSubDomainName") is None
+        if shares and account.location == region and key in account.keys:
+            return account
+    return None
 
 
 def subdomain_free(world: World, subdomain: str) -> bool:
@@ -155,7 +122,7 @@ def subdomain_free(world: World, subdomain: str) -> bool:
     return subdomain.lower() not in world.subdomains
 
 
-# --- steps of a write ----------------------------------------------------------------------------------------------
+# --- what a write comes to -----------------------------------------------------------------------------------------
 
 
 def _create(
@@ -167,90 +134,113 @@ def _create(
     if body.kind is None or body.sku is None:
         absent = "kind" if body.kind is None else "sku"
         raise errors.BAD_JSON(fact=f"Required property '{absent}' not found in JSON")
-    kind = next((k for k in KINDS if k.lower() == body.kind.lower()), body.kind)
-    _require_account_quota(world, parts[2], region, kind)
-    now = world.now()
-    account = Account(
+    stamp = caller.stamp(world.now())
+    blank = Account(
         id=resource_id,
         name=parts[8],
         group=parts[4],
         subscription=parts[2].lower(),
         location=region,
-        kind=kind,
-        sku=bodies.given(body.sku),
+        kind="",
+        sku={"name": SKU},
         properties={},
-        created=caller.stamp(now),
-        modified=caller.stamp(now),
+        created=stamp,
+        modified=stamp,
         internal_id=secrets.token_hex(16),
         keys=[_new_key(), _new_key()],
-        tags=body.tags,
-        writing="Creating",
+        etag=0,
     )
-    _change(world, caller, account, body)
-    return _settle_later(world, account, world.switches.account_create)
+    wanted = _wanted(world, caller, blank, body, kept={})
+    _require_account_quota(world, wanted)
+    return _settle_later(world, _keep(world, caller, wanted))
 
 
-def _restore(
-    world: World, caller: Caller, account: Account, region: str, body: bodies.Account
-) -> tuple[Account, Operation]:
+def _restore(world: World, caller: Caller, account: Account, body: bodies.Account) -> tuple[Account, Operation]:
     if not body.properties.restore:
         raise errors.SOFT_DELETED(id=account.id)
-    if account.location != region:
-        raise errors.ACCOUNT_ELSEWHERE(
-            name=account.name, existing=account.location, group=account.group, location=region
-        )
-    account.deleted_at = None
-    if body.tags is not None:
-        account.tags = body.tags
-    _change(world, caller, account, body)
-    return _settle_later(world, account, world.switches.account_create)
+    wanted = _wanted(world, caller, account, body, kept=account.properties)
+    wanted.deleted_at = wanted.purge_at = None
+    _require_account_quota(world, wanted)
+    if not world.switches.restore_brings_deployments:
+        for deployment in world.deployments.of(ids.key(account.id)):
+            world.deployments.drop(ids.key(deployment.id))
+    return _settle_later(world, _keep(world, caller, wanted))
 
 
-def _change(world: World, caller: Caller, account: Account, body: bodies.Account) -> Account:
+def _wanted(world: World, caller: Caller, account: Account, body: bodies.Account, kept: Json) -> Account:
+    """The account as the body wants it, on top of the properties `kept`; or the first reason why it cannot be."""
     given = bodies.given(body.properties)
     given.pop("restore", None)
-    _take_subdomain(world, account, given.get("customSubDomainName"))
-    subdomain = account.properties.get("customSubDomainName")
-    account.properties = {**account.properties, **given}
-    if subdomain:
-        account.properties["customSubDomainName"] = subdomain
-    if body.sku is not None:
-        account.sku = bodies.given(body.sku)
-    if body.kind is not None:
-        account.kind = next((k for k in KINDS if k.lower() == body.kind.lower()), body.kind)
-    if body.identity is not None:
-        account.identity = _identity(world, account, body.identity)
-    account.modified = caller.stamp(world.now())
-    account.etag += 1
-    world.accounts.put(ids.key(account.id), account)
-    world.record(f"{ids.ACCOUNTS}/write", account.id, caller)
-    return account
+    kind = _kind(account.kind, body.kind)
+    properties = {**kept, **given}
+    subdomain = _subdomain(world, account, body.properties.custom_sub_domain_name)
+    if subdomain is not None:
+        properties["customSubDomainName"] = subdomain
+    _require_sound_rules(properties)
+    return msgspec.structs.replace(
+        account,
+        kind=kind,
+        sku=_sku(kind, body.sku) if body.sku is not None else account.sku,
+        properties=properties,
+        identity=_identity(world, account, body.identity) if body.identity is not None else account.identity,
+        tags=account.tags if body.tags is None else body.tags,
+        modified=caller.stamp(world.now()),
+        etag=account.etag + 1,
+    )
 
 
-def _take_subdomain(world: World, account: Account, wanted: str | None) -> None:
-    held = next((s for s, key in world.subdomains.items() if key == ids.key(account.id)), None)
-    if wanted is None or (held is not None and held == wanted.lower()):
-        if held is not None:
-            account.properties.setdefault("customSubDomainName", wanted or held)
-        return
+def _kind(current: str, wanted: str | None) -> str:
+    if wanted is None:
+        return current
+    kind = next((k for k in KINDS if k.lower() == wanted.lower()), None)
+    if kind is None:
+        raise errors.BAD_KIND(kind=wanted)
+    upgrade = (current, kind) == ("OpenAI", "AIServices")  # the one change that Microsoft's pages offer
+    if current not in {"", kind} and not upgrade:
+        raise errors.KIND_FIXED()
+    return kind
+
+
+def _sku(kind: str, wanted: bodies.Sku) -> Json:
+    if wanted.name.upper() != SKU:
+        raise errors.BAD_ACCOUNT_SKU(sku=wanted.name, kind=kind)
+    return {"name": SKU}
+
+
+def _subdomain(world: World, account: Account, wanted: str | None) -> str | None:
+    """The subdomain of the account: once taken it stays, and nobody else's can be taken."""
+    held: str | None = account.properties.get("customSubDomainName")
+    if wanted is None or (held is not None and held.lower() == wanted.lower()):
+        return held
     if held is not None:
         raise errors.SUBDOMAIN_FIXED(subdomain=held)
+    if not _SUBDOMAIN.fullmatch(wanted):
+        raise errors.SUBDOMAIN_INVALID(subdomain=wanted)
     if not subdomain_free(world, wanted):
         raise errors.SUBDOMAIN_TAKEN(subdomain=wanted)
-    world.subdomains[wanted.lower()] = ids.key(account.id)
+    return wanted
+
+
+def _require_sound_rules(properties: Json) -> None:
+    rules = properties.get("networkAcls")
+    if rules is None:
+        return
+    if "customSubDomainName" not in properties:
+        raise errors.RULES_WITHOUT_SUBDOMAIN()
+    for rule in rules.get("ipRules", []):
+        try:
+            ip_network(rule["value"], strict=False)
+        except ValueError:
+            raise errors.BAD_REQUEST(fact=f"The value '{rule['value']}' is no IP address or range.") from None
 
 
 def _identity(world: World, account: Account, wanted: bodies.Identity) -> Json:
-    """The identity as answered; a system-assigned one becomes a principal of the directory."""
+    """The identity as answered; `_keep` makes a system-assigned one a principal of the directory."""
     identity: Json = {"type": wanted.type}
-    if "systemassigned" in wanted.type.lower():
+    if "SystemAssigned" in wanted.type:
         before = account.identity or {}
-        tenant = groups.subscription(world, account.subscription).tenant
-        principal = before.get("principalId") or ids.new_guid()
-        world.principals.put(
-            principal, Principal(id=principal, tenant=tenant, name=account.name, client_id=ids.new_guid())
-        )
-        identity |= {"principalId": principal, "tenantId": tenant}
+        identity["principalId"] = before.get("principalId") or ids.new_guid()
+        identity["tenantId"] = groups.subscription(world, account.subscription).tenant
     if wanted.user_assigned_identities:
         identity["userAssignedIdentities"] = {
             resource_id: _user_identity(world, resource_id) for resource_id in wanted.user_assigned_identities
@@ -266,34 +256,52 @@ def _user_identity(world: World, resource_id: str) -> Json:
     return {"principalId": properties.get("principalId"), "clientId": properties.get("clientId")}
 
 
-def _settle_later(world: World, account: Account, seconds: float) -> tuple[Account, Operation]:
+def _require_same_region(account: Account, region: str) -> None:
+    if account.location != region:
+        raise errors.ACCOUNT_ELSEWHERE(
+            name=account.name, existing=account.location, group=account.group, location=region
+        )
+
+
+def _require_account_quota(world: World, wanted: Account) -> None:
+    limit = world.catalogue.limit(f"{wanted.kind}.S0.AccountCount")
+    region = world.accounts.of(f"{wanted.subscription}/{wanted.location}")
+    if sum(a.deleted_at is None and a.kind == wanted.kind for a in region) >= limit:
+        raise errors.ACCOUNT_LIMIT(kind=wanted.kind, region=wanted.location, limit=limit)
+
+
+# --- how it is kept ------------------------------------------------------------------------------------------------
+
+
+def _keep(world: World, caller: Caller, account: Account) -> Account:
+    key = ids.key(account.id)
+    _keep_identity(world, account, world.accounts.get(key))
+    subdomain = account.properties.get("customSubDomainName")
+    if subdomain is not None:
+        world.subdomains[subdomain.lower()] = key
+    world.accounts.put(key, account)
+    world.record(f"{ids.ACCOUNTS}/write", account.id, caller)
+    return account
+
+
+def _keep_identity(world: World, account: Account, before: Account | None) -> None:
+    """Keep the directory's principal of a system-assigned identity in step with the account."""
+    old = ((before.identity or {}) if before else {}).get("principalId")
+    new = (account.identity or {}).get("principalId")
+    if old is not None and old != new:
+        world.principals.drop(old)
+    if new is not None and world.principals.get(new) is None:
+        tenant = groups.subscription(world, account.subscription).tenant
+        made = Principal(id=new, tenant=tenant, name=account.name, client_id=ids.new_guid())
+        world.principals.put(new, made)
+
+
+def _settle_later(world: World, account: Account) -> tuple[Account, Operation]:
+    seconds = world.switches.account_create
+    account.writing = "Creating"
     account.settled_at = world.now() + timedelta(seconds=seconds)
     world.accounts.put(ids.key(account.id), account)
     return account, world.start_operation(account.id, account.location, seconds)
-
-
-def _require_account_quota(world: World, subscription: str, region: str, kind: str) -> None:
-    limit = world.catalogue.limit(f"{kind}.S0.AccountCount")
-    standing = [
-        a for a in world.accounts.of(f"{subscription.lower()}/{region}") if a.deleted_at is None and a.kind == kind
-    ]
-    if len(standing) >= limit:
-        raise errors.ACCOUNT_LIMIT(kind=kind, region=region, limit=limit)
-
-
-def _purge_if_due(world: World, key: str) -> None:
-    account = world.accounts.get(key)
-    if account is not None and account.deleted_at is not None and _purge_at(world, account) <= world.now():
-        purge(world, None, account)
-
-
-def _purge_at(world: World, account: Account) -> datetime:
-    since = account.deleted_at or world.now()
-    return since + timedelta(hours=world.switches.soft_delete_hours)
-
-
-def _subdomain(account: Account) -> str:
-    return str(account.properties.get("customSubDomainName", "")).lower()
 
 
 def _new_key() -> str:

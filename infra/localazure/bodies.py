@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -12,7 +12,15 @@ from infra.localazure.entities import Json
 T = TypeVar("T")
 
 
-class Body(msgspec.Struct, kw_only=True, rename="camel"):
+Tags = dict[str, str] | None
+IdentityType = Literal[
+    "None", "SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned", "SystemAssigned,UserAssigned"
+]
+UpgradeOption = Literal["OnceNewDefaultVersionAvailable", "OnceCurrentVersionExpired", "NoAutoUpgrade"]
+PrincipalType = Literal["User", "Group", "ServicePrincipal", "ForeignGroup", "Device"]
+
+
+class Body(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
     """A JSON object of a request."""
 
 
@@ -20,7 +28,7 @@ class Group(Body):
     """PUT of a resource group."""
 
     location: str | None = None
-    tags: dict[str, str] | None = None
+    tags: Tags = None
     managed_by: str | None = None
 
 
@@ -37,7 +45,7 @@ class Sku(Body):
 class Identity(Body):
     """A managed identity, as asked for."""
 
-    type: str = "None"
+    type: IdentityType = "None"
     user_assigned_identities: dict[str, Any] | None = None
 
 
@@ -58,8 +66,8 @@ class VirtualNetworkRule(Body):
 class NetworkAcls(Body):
     """Network rules of an account."""
 
-    default_action: str = "Allow"
-    bypass: str | None = None
+    default_action: Literal["Allow", "Deny"] = "Allow"
+    bypass: Literal["None", "AzureServices"] | None = None
     ip_rules: list[IpRule] = []
     virtual_network_rules: list[VirtualNetworkRule] = []
 
@@ -68,7 +76,7 @@ class AccountProperties(Body):
     """Properties of an account that a caller may set and that local Azure acts on."""
 
     custom_sub_domain_name: str | None = None
-    public_network_access: str | None = None
+    public_network_access: Literal["Enabled", "Disabled"] | None = None
     disable_local_auth: bool | None = None
     network_acls: NetworkAcls | None = None
     restore: bool | None = None
@@ -85,7 +93,7 @@ class Account(Body):
     kind: str | None = None
     sku: Sku | None = None
     identity: Identity | None = None
-    tags: dict[str, str] | None = None
+    tags: Tags = None
     properties: AccountProperties = msgspec.field(default_factory=AccountProperties)
 
 
@@ -105,7 +113,7 @@ class DeploymentProperties(Body):
 
     model: DeploymentModel | None = None
     rai_policy_name: str | None = None
-    version_upgrade_option: str | None = None
+    version_upgrade_option: UpgradeOption | None = None
     scale_settings: dict[str, Any] | None = None
     parent_deployment_name: str | None = None
     spillover_deployment_name: str | None = None
@@ -116,7 +124,7 @@ class Deployment(Body):
     """PUT of a deployment."""
 
     sku: Sku | None = None
-    tags: dict[str, str] | None = None
+    tags: Tags = None
     properties: DeploymentProperties = msgspec.field(default_factory=DeploymentProperties)
 
 
@@ -124,7 +132,7 @@ class DeploymentPatch(Body):
     """PATCH of a deployment: SKU and tags alone."""
 
     sku: Sku | None = None
-    tags: dict[str, str] | None = None
+    tags: Tags = None
 
 
 class RegenerateKey(Body):
@@ -133,12 +141,19 @@ class RegenerateKey(Body):
     key_name: str
 
 
+class DomainCheck(Body):
+    """POST checkDomainAvailability."""
+
+    subdomain_name: str
+    type: str = "Microsoft.CognitiveServices/accounts"
+
+
 class RoleAssignmentProperties(Body):
     """What is assigned to whom."""
 
     role_definition_id: str
     principal_id: str
-    principal_type: str | None = None
+    principal_type: PrincipalType | None = None
     description: str | None = None
     condition: str | None = None
     condition_version: str | None = None
@@ -151,10 +166,12 @@ class RoleAssignment(Body):
     properties: RoleAssignmentProperties
 
 
-class Tagged(Body):
-    """PATCH of a resource of any type: its tags."""
+class Generic(Body):
+    """The fields that every resource of Azure has; what else a type has is kept as it is given."""
 
-    tags: dict[str, str] | None = None
+    location: str | None = None
+    tags: Tags = None
+    properties: dict[str, Any] | None = None
 
 
 def read(body: bytes, kind: type[T]) -> T:
@@ -170,11 +187,15 @@ def read_object(body: bytes) -> Json:
     return read(body, Json)
 
 
+def convert(body: Json, kind: type[T]) -> T:
+    """A JSON object that was read before, as `kind`."""
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        raise errors.BAD_JSON(fact=str(error)) from error
+
+
 def given(body: Body) -> Json:
     """The fields of a body that were given, under their wire names, nested ones too."""
-    found: Json = {}
-    for field in msgspec.structs.fields(body):
-        value = getattr(body, field.name)
-        if value is not None:
-            found[field.encode_name] = msgspec.to_builtins(value)
+    found: Json = msgspec.to_builtins(body)
     return found

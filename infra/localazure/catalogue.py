@@ -42,6 +42,8 @@ class Model(msgspec.Struct, frozen=True, rename="camel"):
     fine_tune_maximum: int = 1000000
     fine_tune_default: int = 50
     tokens_per_example: int = 65536
+    provisioned_step: int = 50
+    """Least number of provisioned units, and the steps they come in."""
     retires: Retirement | None = None
     recorded: bool = True
 
@@ -72,6 +74,8 @@ class Sku:
     rate: int
     hosting: bool
     """Whether an hour of it costs hosting."""
+    minimum: int = 1
+    step: int = 1
 
 
 class Catalogue:
@@ -130,7 +134,10 @@ class Catalogue:
         def entry(name: str, maximum: int) -> Sku:
             return Sku(name, f"OpenAI.{name}.{model.quota}", False, 10, maximum, model.rate, False)
 
-        provisioned = Sku("ProvisionedManaged", "OpenAI.ProvisionedManaged", False, 50, 30000, model.rate, True)
+        step = model.provisioned_step
+        provisioned = Sku(
+            "ProvisionedManaged", "OpenAI.ProvisionedManaged", False, step, 30000, model.rate, True, step, step
+        )
         return [entry("Standard", 1000000), entry("GlobalStandard", 1000000), provisioned]
 
     def _tuned_skus(self, model: Model, region: str) -> list[Sku]:
@@ -225,13 +232,20 @@ def rate_limits(sku: Sku | None, capacity: int, rate: int) -> list[dict[str, Any
     ]
 
 
+def _capacity_wire(sku: Sku) -> dict[str, int]:
+    """Live answers name a least number and steps only where they are not 1."""
+    if sku.step == 1:
+        return {"maximum": sku.maximum, "default": sku.default}
+    return {"minimum": sku.minimum, "maximum": sku.maximum, "step": sku.step}
+
+
 def _sku_wire(model: Model, sku: Sku) -> dict[str, Any]:
     costs = ["Hosting"] if sku.tuned and sku.hosting else []
     costs += ["NoCachedContextToken", "CachedContextToken", "GeneratedToken"]
     wire: dict[str, Any] = {
         "name": sku.name,
         "usageName": sku.usage,
-        "capacity": {"maximum": sku.maximum, "default": sku.default},
+        "capacity": _capacity_wire(sku),
         "rateLimits": rate_limits(sku, 1, sku.rate),
         "costs": [
             {"name": name, "meterId": "", "unit": "1 Hour" if name == "Hosting" else "1K Tokens"} for name in costs

@@ -11,6 +11,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+FASTEST = 1e6
+"""Virtual seconds per real second, at most: eleven days a second."""
+LAST = datetime(9000, 1, 1, tzinfo=UTC)
+"""Where the clock stops: sums with its moments must stay within what a datetime can hold."""
+
 
 class VirtualClock:
     """Time that follows the machine's at a factor, stands still when told to, and can be moved ahead.
@@ -32,11 +37,18 @@ class VirtualClock:
         self._monotonic = monotonic
         self._base = at or self.real_now()
         self._since = monotonic()
-        self.factor = factor
+        self._factor = 0.0
+        self.follow(factor)
+
+    @property
+    def factor(self) -> float:
+        """Virtual seconds per real second; `follow` changes it."""
+        return self._factor
 
     def now(self) -> datetime:
         """The virtual moment, in UTC."""
-        return self._base + timedelta(seconds=(self._monotonic() - self._since) * self.factor)
+        gone = (self._monotonic() - self._since) * self._factor
+        return LAST if gone >= (LAST - self._base).total_seconds() else self._base + timedelta(seconds=gone)
 
     def real_now(self) -> datetime:
         """The machine's moment, in UTC: for the expiry of tokens alone."""
@@ -46,18 +58,20 @@ class VirtualClock:
         """Move ahead by `by` (not negative) and return the new moment."""
         if by < timedelta(0):
             raise ValueError("the clock of local Azure never goes back")
+        if by > LAST - self.now():
+            raise ValueError(f"the clock of local Azure ends in the year {LAST.year}")
         self._rebase(self.now() + by)
         return self._base
 
     def follow(self, factor: float) -> None:
         """Go on at `factor` virtual seconds per real second; 0 freezes."""
-        if factor < 0:
-            raise ValueError("the clock of local Azure never goes back")
+        if not 0 <= factor <= FASTEST:
+            raise ValueError(f"the clock of local Azure goes at a factor from 0 to {FASTEST:g}")
         self._rebase(self.now())
-        self.factor = factor
+        self._factor = factor
 
     def set(self, at: datetime) -> None:
-        """Put the clock at `at`: for a state that was kept while local Azure was stopped, or a snapshot."""
+        """Start anew from `at`: for a state that was kept while local Azure was stopped."""
         self._rebase(at)
 
     def _rebase(self, at: datetime) -> None:

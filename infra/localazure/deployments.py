@@ -1,4 +1,4 @@
-"""Deployments: what may be deployed where, one write at a time per account, and how they end by themselves."""
+"""Deployments: one write at a time per account, when they serve, and how they end by themselves."""
 
 from __future__ import annotations
 
@@ -7,29 +7,36 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from infra.localazure import accounts, bodies, errors, ids, models, roles
-from infra.localazure.catalogue import Model, Sku
-from infra.localazure.entities import Account, Deployment, DeploymentModel
+from infra.localazure import accounts, bodies, errors, ids, models, placement, roles
+from infra.localazure.entities import Account, Deployment, DeploymentModel, Json
 from infra.localazure.world import Caller, World
 
-END = "end"
-WRITE = f"{ids.DEPLOYMENTS}/write"
-BUILT_IN_POLICIES = ("Microsoft.Default", "Microsoft.DefaultV2")
+END, GONE = "deployment ends", "deployment gone"
+WRITE, DELETE = f"{ids.DEPLOYMENTS}/write", f"{ids.DEPLOYMENTS}/delete"
 PAUSABLE = ("Standard", "GlobalStandard", "DataZoneStandard")
+_DELETING = "Deleting"
 _NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?")
 _LEAST, _MOST = 1, 64
 
 
 def wire_up(world: World) -> None:
-    """Schedule the ends that deployments of a state that was read have coming."""
+    """Schedule the ends that deployments of a state that was read have coming, or by switches that were changed."""
     world.on_due(END, _end_if_due)
+    world.on_due(GONE, _remove_if_due)
     for deployment in world.deployments:
         _schedule_end(world, deployment)
+        if deployment.writing == _DELETING and deployment.settled_at is not None:
+            world.schedule(deployment.settled_at, GONE, ids.key(deployment.id))
+
+
+def find(world: World, account: Account, name: str) -> Deployment | None:
+    """The deployment of that name, or None."""
+    return world.deployments.get(ids.key(f"{account.id}/deployments/{name}"))
 
 
 def get(world: World, account: Account, name: str) -> Deployment:
     """The deployment, or ResourceNotFound."""
-    found = world.deployments.get(ids.key(f"{account.id}/deployments/{name}"))
+    found = find(world, account, name)
     if found is None:
         raise errors.NO_RESOURCE(type=ids.DEPLOYMENTS, name=f"{account.name}/{name}", group=account.group)
     return found
@@ -42,14 +49,18 @@ def state(deployment: Deployment, now: datetime) -> str:
     return "Failed" if deployment.failed else "Succeeded"
 
 
+def seconds_left(deployment: Deployment, now: datetime) -> float:
+    """How long the last write to a deployment still takes."""
+    return max((deployment.settled_at - now).total_seconds(), 0.0) if deployment.settled_at is not None else 0.0
+
+
 def put(world: World, caller: Caller, account: Account, name: str, body: bodies.Deployment) -> tuple[Deployment, bool]:
     """Create a deployment or change it; tells whether it is new. Nothing is changed when it is refused."""
     if not _NAME.fullmatch(name) or not _LEAST <= len(name) <= _MOST:
         raise errors.BAD_NAME(name=name, pattern=_NAME.pattern, least=_LEAST, most=_MOST)
-    accounts.require_settled(world, account)
-    _require_quiet_siblings(world, account, name)
-    wanted = _check(world, caller, account, name, body)
-    existing = world.deployments.get(ids.key(wanted.id))
+    require_quiet(world, account)
+    wanted = _wanted(world, caller, account, name, body)
+    existing = find(world, account, name)
     if existing is None:
         return _create(world, caller, wanted), True
     return _change(world, caller, existing, wanted), False
@@ -59,27 +70,30 @@ def patch(
     world: World, caller: Caller, account: Account, deployment: Deployment, body: bodies.DeploymentPatch
 ) -> Deployment:
     """Change SKU or tags and leave the model."""
-    _require_quiet_siblings(world, account, deployment.name)
-    sku = body.sku or bodies.Sku(name=deployment.sku_name, capacity=deployment.capacity)
-    full = bodies.Deployment(
-        sku=bodies.Sku(name=sku.name, capacity=sku.capacity or deployment.capacity),
-        tags=deployment.tags if body.tags is None else body.tags,
-        properties=bodies.DeploymentProperties(
-            model=bodies.DeploymentModel(**msgspec.structs.asdict(deployment.model)),
-            rai_policy_name=deployment.rai_policy,
-            version_upgrade_option=deployment.upgrade_option,
-            **{_snake(key): value for key, value in deployment.extra.items()},
-        ),
-    )
-    wanted = _check(world, caller, account, deployment.name, full)
+    require_quiet(world, account)
+    wanted = msgspec.structs.replace(deployment, tags=deployment.tags if body.tags is None else body.tags)
+    if body.sku is not None:
+        wanted.sku_name = _sku_name(world, body.sku)
+        wanted.capacity = deployment.capacity if body.sku.capacity is None else body.sku.capacity
+    base = placement.model_of(world, deployment)
+    if base is not None:
+        placement.require_possible(world, account, base, wanted)
     return _change(world, caller, deployment, wanted)
 
 
-def delete(world: World, caller: Caller, account: Account, deployment: Deployment) -> None:
-    """Delete a deployment; the tuned model stays."""
-    _require_quiet_siblings(world, account, deployment.name)
-    _remove(world, deployment)
-    world.record(f"{ids.DEPLOYMENTS}/delete", deployment.id, caller)
+def delete(world: World, caller: Caller, account: Account, deployment: Deployment) -> float:
+    """Delete a deployment and tell how many seconds it takes; the tuned model stays."""
+    require_quiet(world, account)
+    world.record(DELETE, deployment.id, caller)
+    seconds = world.switches.deployment_delete
+    if seconds == 0:
+        _remove(world, deployment)
+        return 0
+    deployment.writing, deployment.settled_at = _DELETING, world.now() + timedelta(seconds=seconds)
+    deployment.serving_at = deployment.served_before = None
+    world.deployments.put(ids.key(deployment.id), deployment)
+    world.schedule(deployment.settled_at, GONE, ids.key(deployment.id))
+    return seconds
 
 
 def set_paused(world: World, caller: Caller, deployment: Deployment, *, paused: bool) -> Deployment:
@@ -87,28 +101,11 @@ def set_paused(world: World, caller: Caller, deployment: Deployment, *, paused: 
     if deployment.sku_name not in PAUSABLE:
         raise errors.PAUSE_NOT_SUPPORTED(sku=deployment.sku_name)
     deployment.paused = paused
-    _touch(world, caller, deployment)
+    deployment.modified = caller.stamp(world.now())
+    deployment.etag += 1
+    world.deployments.put(ids.key(deployment.id), deployment)
+    world.record(WRITE, deployment.id, caller)
     return deployment
-
-
-def model_of(world: World, deployment: Deployment) -> Model | None:
-    """The catalogue's model a deployment runs on."""
-    return world.catalogue.named(deployment.base)
-
-
-def sku_of(world: World, account: Account, deployment: Deployment) -> Sku | None:
-    """The SKU entry of a deployment."""
-    model = model_of(world, deployment)
-    if model is None:
-        return None
-    return next(
-        (
-            s
-            for s in world.catalogue.skus(model, account.location)
-            if s.name == deployment.sku_name and s.tuned == deployment.custom
-        ),
-        None,
-    )
 
 
 def ends_at(world: World, deployment: Deployment) -> datetime | None:
@@ -120,6 +117,11 @@ def ends_at(world: World, deployment: Deployment) -> datetime | None:
     return (deployment.last_call or deployment.created.at) + timedelta(days=world.switches.idle_days)
 
 
+def serves(deployment: Deployment, now: datetime) -> bool:
+    """Whether the data plane knows the deployment with its present model."""
+    return deployment.serving_at is not None and now >= deployment.serving_at and not deployment.failed
+
+
 def called(world: World, deployment: Deployment, *, successful: bool) -> None:
     """Take note of a call that counts against idleness."""
     if successful or world.switches.failed_calls_count:
@@ -127,18 +129,20 @@ def called(world: World, deployment: Deployment, *, successful: bool) -> None:
         world.deployments.put(ids.key(deployment.id), deployment)
 
 
-# --- may it be? ----------------------------------------------------------------------------------------------------
-
-
-def _require_quiet_siblings(world: World, account: Account, name: str) -> None:
-    """One write to an account's deployments at a time, the deployment's own last one included."""
+def require_quiet(world: World, account: Account) -> None:
+    """One write to an account and what is in it at a time: refuse while the last one is not done."""
     now = world.now()
-    for sibling in world.deployments.of(ids.key(account.id)):
-        if sibling.settled_at is not None and now < sibling.settled_at:
-            raise errors.SIBLING_BUSY(account=account.id)
+    current = accounts.state(account, now)
+    if current != "Succeeded":
+        raise errors.PARENT_NOT_SETTLED(account=account.id, state=current)
+    if any(seconds_left(sibling, now) > 0 for sibling in world.deployments.of(ids.key(account.id))):
+        raise errors.SIBLING_BUSY(account=account.id)
 
 
-def _check(world: World, caller: Caller, account: Account, name: str, body: bodies.Deployment) -> Deployment:
+# --- what a write comes to -----------------------------------------------------------------------------------------
+
+
+def _wanted(world: World, caller: Caller, account: Account, name: str, body: bodies.Deployment) -> Deployment:
     """The deployment that the body asks for, or the first reason why it cannot be."""
     asked = body.properties
     if asked.scale_settings is not None:
@@ -147,173 +151,91 @@ def _check(world: World, caller: Caller, account: Account, name: str, body: bodi
         raise errors.BAD_JSON(fact="Required property 'model' not found in JSON")
     if body.sku is None:
         raise errors.NO_SKU()
-    sku_name = world.catalogue.sku_name(body.sku.name)
-    if sku_name is None:
-        raise errors.BAD_SKU(sku=body.sku.name)
+    sku_name = _sku_name(world, body.sku)
     model = DeploymentModel(**msgspec.structs.asdict(asked.model))
     found = models.resolve(world, caller, account, model)
+    stamp = caller.stamp(world.now())
     wanted = Deployment(
         id=f"{account.id}/deployments/{name}",
         name=name,
         account=ids.key(account.id),
-        model=model,
+        model=msgspec.structs.replace(model, version=found.version),
         base=found.base.full_name,
         custom=found.owner is not None,
         owner=found.owner,
         sku_name=sku_name,
         capacity=1 if body.sku.capacity is None else body.sku.capacity,
-        rai_policy=asked.rai_policy_name or BUILT_IN_POLICIES[-1],
+        rai_policy=asked.rai_policy_name or placement.BUILT_IN_POLICIES[-1],
         upgrade_option=asked.version_upgrade_option or "OnceNewDefaultVersionAvailable",
         tags=body.tags,
-        extra={
-            key: value
-            for key, value in {
-                "parentDeploymentName": asked.parent_deployment_name,
-                "spilloverDeploymentName": asked.spillover_deployment_name,
-                "serviceTier": asked.service_tier,
-            }.items()
-            if value is not None
-        },
-        created=caller.stamp(world.now()),
-        modified=caller.stamp(world.now()),
+        extra=_extra(asked),
+        created=stamp,
+        modified=stamp,
     )
-    sku = _require_sku(world, account, found.base, wanted)
-    _require_policy(world, account, wanted)
-    _require_one_per_model(world, account, wanted)
-    _require_room(world, account, wanted)
-    _require_quota(world, account, sku, wanted)
+    placement.require_possible(world, account, found.base, wanted)
     return wanted
 
 
-def _require_sku(world: World, account: Account, base: Model, wanted: Deployment) -> Sku:
-    entries = [s for s in world.catalogue.skus(base, account.location) if s.tuned == wanted.custom]
-    entry = next((s for s in entries if s.name == wanted.sku_name), None)
-    if entry is None:
-        elsewhere = any(
-            s.name == wanted.sku_name and s.tuned == wanted.custom
-            for region in world.catalogue.regions
-            for s in world.catalogue.skus(base, region)
-        )
-        if elsewhere:
-            raise errors.SKU_NOT_IN_REGION(
-                sku=wanted.sku_name, model=base.name, version=base.version, region=account.location
-            )
-        raise errors.SKU_NOT_OF_MODEL(
-            sku=wanted.sku_name, model=wanted.model.name, version=wanted.model.version or base.version
-        )
-    if not 1 <= wanted.capacity <= entry.maximum:
-        raise errors.BAD_CAPACITY(capacity=wanted.capacity, sku=entry.name, least=1, most=entry.maximum)
-    return entry
+def _sku_name(world: World, sku: bodies.Sku) -> str:
+    name = world.catalogue.sku_name(sku.name)
+    if name is None:
+        raise errors.BAD_SKU(sku=sku.name)
+    return name
 
 
-def _require_policy(world: World, account: Account, wanted: Deployment) -> None:
-    policy = wanted.rai_policy or ""
-    if policy.lower() in (p.lower() for p in BUILT_IN_POLICIES):
-        return
-    if world.generic.get(ids.key(f"{account.id}/raiPolicies/{policy}")) is None:
-        raise errors.NO_RAI_POLICY(policy=policy)
-
-
-def _require_one_per_model(world: World, account: Account, wanted: Deployment) -> None:
-    if not wanted.custom:
-        return
-    for other in world.deployments.of(ids.key(account.id)):
-        same = other.model.name == wanted.model.name and other.owner == wanted.owner
-        if same and ids.key(other.id) != ids.key(wanted.id):
-            raise errors.MODEL_DEPLOYED_TWICE(name=wanted.name, existing=other.name)
-
-
-def _require_room(world: World, account: Account, wanted: Deployment) -> None:
-    others = [d for d in world.deployments.of(ids.key(account.id)) if ids.key(d.id) != ids.key(wanted.id)]
-    limits = world.catalogue.account_limits
-    if wanted.custom and sum(d.custom for d in others) >= limits["fineTunedDeployments"]:
-        raise errors.DEPLOYMENT_LIMIT(account=account.name, limit=limits["fineTunedDeployments"], what="fine-tuned")
-    if len(others) >= limits["standardDeployments"]:
-        raise errors.DEPLOYMENT_LIMIT(account=account.name, limit=limits["standardDeployments"], what="standard")
-
-
-def _require_quota(world: World, account: Account, sku: Sku, wanted: Deployment) -> None:
-    limit = world.catalogue.limit(sku.usage)
-    existing = world.deployments.get(ids.key(wanted.id))
-    before = 0
-    if existing is not None and existing.sku_name == wanted.sku_name and existing.base == wanted.base:
-        before = existing.capacity
-    used = usage(world, account.subscription, account.location).get(sku.usage, 0)
-    asked = wanted.capacity - before
-    if asked > 0 and used + asked > limit:
-        raise errors.NO_QUOTA(asked=asked, quota=sku.usage, left=max(limit - used, 0), used=used, limit=limit)
-
-
-def usage(world: World, subscription: str, region: str) -> dict[str, int]:
-    """Capacity in use per usage name, over the accounts of a subscription in a region."""
-    used: dict[str, int] = {}
-    for account in world.accounts.of(f"{subscription.lower()}/{region}"):
-        if account.deleted_at is not None:
-            continue
-        for deployment in world.deployments.of(ids.key(account.id)):
-            sku = sku_of(world, account, deployment)
-            if sku is not None:
-                used[sku.usage] = used.get(sku.usage, 0) + deployment.capacity
-    return used
+def _extra(asked: bodies.DeploymentProperties) -> Json:
+    """Properties that are kept and shown and mean nothing here."""
+    names = {"parentDeploymentName", "spilloverDeploymentName", "serviceTier"}
+    return {name: value for name, value in bodies.given(asked).items() if name in names}
 
 
 # --- how it changes ------------------------------------------------------------------------------------------------
 
 
 def _create(world: World, caller: Caller, wanted: Deployment) -> Deployment:
-    delay = world.switches.deployment_create if wanted.custom else 0.0
-    _settle_later(world, wanted, "Creating", delay)
-    _schedule_end(world, wanted)
-    world.record(WRITE, wanted.id, caller)
+    _settle_later(world, wanted, "Creating", world.switches.deployment_create if wanted.custom else 0.0)
+    wanted.serving_at = _ready_at(world, wanted)
+    _keep(world, caller, wanted)
     return wanted
 
 
 def _change(world: World, caller: Caller, existing: Deployment, wanted: Deployment) -> Deployment:
-    other_model = existing.model != wanted.model
+    other_model = (existing.model.name, existing.model.version, existing.owner) != (
+        wanted.model.name,
+        wanted.model.version,
+        wanted.owner,
+    )
     if other_model and existing.capacity != wanted.capacity:
         raise errors.CAPACITY_AND_MODEL()
     if other_model and existing.custom and world.switches.model_change == "refuse":
         raise errors.BAD_PROPERTY(fact="The model of an existing deployment of a custom model cannot be changed.")
-    gap = other_model and world.switches.model_change == "gap"
-    if other_model:
-        existing.served_before = None if gap else existing.model.name
-    for field in (
-        "model",
-        "base",
-        "custom",
-        "owner",
-        "sku_name",
-        "capacity",
-        "rai_policy",
-        "upgrade_option",
-        "tags",
-        "extra",
-    ):
+    before = existing.model.name if serves(existing, world.now()) else existing.served_before
+    for field in ("model", "base", "custom", "owner", "sku_name", "capacity", "rai_policy", "upgrade_option", "tags"):
         setattr(existing, field, getattr(wanted, field))
-    existing.failed = None
+    existing.extra = wanted.extra
     existing.modified = caller.stamp(world.now())
     existing.etag += 1
-    serving = None if other_model else existing.serving_at
     _settle_later(world, existing, "Accepted", world.switches.deployment_update)
-    if serving is not None:
-        existing.serving_at = serving
-        world.deployments.put(ids.key(existing.id), existing)
-    _schedule_end(world, existing)
-    world.record(WRITE, existing.id, caller)
+    if other_model or existing.failed:
+        existing.served_before = None if world.switches.model_change == "gap" else before
+        existing.serving_at = _ready_at(world, existing)
+    existing.failed = None
+    _keep(world, caller, existing)
     return existing
 
 
 def _settle_later(world: World, deployment: Deployment, writing: str, seconds: float) -> None:
     deployment.writing = writing
     deployment.settled_at = world.now() + timedelta(seconds=seconds)
-    deployment.serving_at = deployment.settled_at + timedelta(seconds=world.switches.readiness)
-    world.deployments.put(ids.key(deployment.id), deployment)
 
 
-def _touch(world: World, caller: Caller, deployment: Deployment) -> None:
-    deployment.modified = caller.stamp(world.now())
-    deployment.etag += 1
+def _ready_at(world: World, deployment: Deployment) -> datetime:
+    return (deployment.settled_at or world.now()) + timedelta(seconds=world.switches.readiness)
+
+
+def _keep(world: World, caller: Caller, deployment: Deployment) -> None:
     world.deployments.put(ids.key(deployment.id), deployment)
+    _schedule_end(world, deployment)
     world.record(WRITE, deployment.id, caller)
 
 
@@ -331,17 +253,17 @@ def _schedule_end(world: World, deployment: Deployment) -> None:
 def _end_if_due(world: World, key: str) -> None:
     """Delete what nobody called for too long; what was called meanwhile is looked at again at its new deadline."""
     deployment = world.deployments.get(key)
-    if deployment is None:
-        return
-    at = ends_at(world, deployment)
-    if at is None:
+    at = ends_at(world, deployment) if deployment is not None else None
+    if deployment is None or at is None:
         return
     if at > world.now():
         world.schedule(at, END, key)
         return
     _remove(world, deployment)
-    world.record(f"{ids.DEPLOYMENTS}/delete", deployment.id, None, by="Microsoft.CognitiveServices")
+    world.record(DELETE, deployment.id, None)
 
 
-def _snake(name: str) -> str:
-    return re.sub(r"([A-Z])", lambda m: "_" + m[1].lower(), name)
+def _remove_if_due(world: World, key: str) -> None:
+    deployment = world.deployments.get(key)
+    if deployment is not None and deployment.writing == _DELETING and not seconds_left(deployment, world.now()):
+        _remove(world, deployment)

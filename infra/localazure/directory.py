@@ -14,23 +14,22 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from infra.localazure import errors, ids
+from infra.localazure import errors
 from infra.localazure.entities import Principal
 from infra.localazure.world import Caller, World
 
 LIFETIME = timedelta(minutes=60)
 ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 DATA_AUDIENCES = ("https://cognitiveservices.azure.com", "https://ai.azure.com")
+OTHER_AUDIENCES = (
+    "https://api.loganalytics.io",
+    "https://graph.microsoft.com",
+    "https://metrics.monitor.azure.com",
+    "https://storage.azure.com",
+    "https://vault.azure.net",
+)
+"""Services that every directory knows and that are not here: their tokens exist and open nothing."""
 _SKEW = timedelta(minutes=5)
-
-
-class LoginRefused(Exception):
-    """Entra's refusal: an OAuth error with an AADSTS code and text."""
-
-    def __init__(self, status: int, error: str, code: int, text: str) -> None:
-        """Keep what the answer needs."""
-        super().__init__(text)
-        self.status, self.error, self.code, self.text = status, error, code, text
 
 
 @cache
@@ -58,33 +57,24 @@ class Directory:
     def client_credentials(self, tenant: str, client_id: str, secret: str, scope: str) -> tuple[str, int]:
         """A token for an application that knows its secret; returns it with its lifetime in seconds.
 
-        Raises LoginRefused with Entra's code: unknown tenant, unknown application, wrong secret, bad scope.
+        Refuses with Entra's code: unknown tenant, unknown application, wrong secret, bad scope, unknown resource.
         """
         if not scope.endswith("/.default"):
-            raise LoginRefused(
-                400,
-                "invalid_scope",
-                1002012,
-                f"AADSTS1002012: The provided value for scope {scope} is not valid. "
-                "Client credential flows must have a scope value with /.default suffixed to the resource identifier "
-                "(application ID URI).",
-            )
-        principal = self._application(tenant, client_id)
+            raise errors.BAD_SCOPE(scope=scope)
+        home = self.require_tenant(tenant)
+        principal = self._application(home, client_id)
         if principal.secret is None or not hmac.compare_digest(principal.secret.encode(), secret.encode()):
-            raise LoginRefused(
-                401,
-                "invalid_client",
-                7000215,
-                "AADSTS7000215: Invalid client secret provided. Ensure the secret "
-                "being sent in the request is the client secret value, not the client secret ID, for a secret added "
-                f"to app '{client_id}'.",
-            )
-        return self.issue(principal, scope.removesuffix("/.default"), tenant), int(LIFETIME.total_seconds())
+            raise errors.BAD_SECRET(client=client_id)
+        audience = scope.removesuffix("/.default")
+        own = (self._world.origin, f"{self._world.origin}/graph")
+        if audience.rstrip("/") not in (*ARM_AUDIENCES, *DATA_AUDIENCES, *OTHER_AUDIENCES, *own):
+            raise errors.NO_AUDIENCE(resource=audience, tenant=home)
+        return self.issue(principal, audience, home), int(LIFETIME.total_seconds())
 
     def issue(self, principal: Principal, audience: str, tenant: str | None = None) -> str:
         """A token for a principal and an audience, without asking for proof."""
         now = self._world.clock.real_now()
-        home = self.tenant(tenant or principal.tenant) or principal.tenant
+        home = tenant or principal.tenant
         claims: dict[str, Any] = {
             "aud": audience,
             "iss": f"https://sts.windows.net/{home}/",
@@ -114,7 +104,7 @@ class Directory:
         if expires + _SKEW < now:
             del self._callers[token]
             raise errors.EXPIRED_TOKEN(expiry=f"{expires:%m/%d/%Y %I:%M:%S %p}", now=f"{now:%m/%d/%Y %I:%M:%S %p}")
-        if audience.rstrip("/") not in (*audiences, self._world.origin):
+        if audience.rstrip("/") not in audiences:
             raise errors.WRONG_AUDIENCE(audience=audience, allowed=",".join(audiences))
         return caller
 
@@ -130,32 +120,21 @@ class Directory:
             found = next((t for t in self._world.tenants if t.name.lower() == name.lower()), None)
         return found.id if found else None
 
+    def require_tenant(self, name: str) -> str:
+        """The id of a tenant, or Entra's refusal."""
+        found = self.tenant(name)
+        if found is None:
+            raise errors.NO_TENANT(tenant=name)
+        return found
+
     # --- inside ----------------------------------------------------------------------------------------------------
 
     def _application(self, tenant: str, client_id: str) -> Principal:
-        home = self.tenant(tenant)
-        if home is None:
-            raise LoginRefused(
-                400,
-                "invalid_request",
-                90002,
-                f"AADSTS90002: Tenant '{tenant}' not found. Check to make sure you "
-                "have the correct tenant ID and are signing into the correct cloud.",
-            )
         for principal in self._world.principals:
-            if (principal.client_id or "").lower() == client_id.lower() and home in (
-                principal.tenant,
-                *principal.guest_of,
-            ):
+            here = tenant in {principal.tenant, *principal.guest_of}
+            if here and (principal.client_id or "").lower() == client_id.lower():
                 return principal
-        raise LoginRefused(
-            400,
-            "unauthorized_client",
-            700016,
-            f"AADSTS700016: Application with identifier '{client_id}' was not "
-            f"found in the directory '{tenant}'. This can happen if the application has not been installed by the "
-            "administrator of the tenant or consented to by any user in the tenant.",
-        )
+        raise errors.NO_APPLICATION(client=client_id, tenant=tenant)
 
     def _verify(self, token: str) -> tuple[Caller, str, datetime]:
         try:
@@ -191,8 +170,3 @@ def bearer(header: str | None) -> str | None:
         return None
     kind, _, token = header.strip().partition(" ")
     return token.strip() if kind.lower() == "bearer" and token.strip() else None
-
-
-def account_scope(account_id: str) -> str:
-    """The scope at which data actions on an account are looked up."""
-    return ids.key(account_id)

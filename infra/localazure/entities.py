@@ -70,7 +70,7 @@ class ResourceGroup(Entity):
     name: str
     subscription: str
     location: str
-    tags: dict[str, str] = msgspec.field(default_factory=dict)
+    tags: dict[str, str] | None = None
     managed_by: str | None = None
 
 
@@ -98,6 +98,8 @@ class Account(Entity):
     """The provisioningState shown until settled_at."""
     deleted_at: datetime | None = None
     """When it was soft-deleted; None while it stands."""
+    purge_at: datetime | None = None
+    """When a soft-deleted one is purged: by itself, or sooner by request."""
 
 
 class DeploymentModel(Value, frozen=True):

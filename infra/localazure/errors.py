@@ -8,12 +8,16 @@ ours: no page or traffic that shows Azure's own was found, and the generated doc
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+Shape = Literal["azure", "openai", "entra"]
+"""The envelope a refusal travels in: the resource manager's and the gateway's, the models' own, or the login's."""
 
 
 class AzureError(Exception):
     """One refusal: HTTP status, code and text, as Azure words it."""
 
-    def __init__(self, kind: ErrorKind, message: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, kind: ErrorKind, message: str, headers: dict[str, str] | None, param: str | None) -> None:
         """Keep the row of the table with the finished text."""
         super().__init__(message)
         self.kind = kind
@@ -21,6 +25,7 @@ class AzureError(Exception):
         self.code = kind.code
         self.message = message
         self.headers = headers or {}
+        self.param = param
 
 
 _TABLE: list[ErrorKind] = []
@@ -35,13 +40,21 @@ class ErrorKind:
     text: str
     seen: str | None = field(default=None, kw_only=True)
     """Where the text was seen (page, issue, recorded traffic); None where it is ours."""
+    shape: Shape = field(default="azure", kw_only=True)
+    number: int = field(default=0, kw_only=True)
+    """The AADSTS number of a login's refusal; it stands before the text too."""
 
     def __post_init__(self) -> None:
         _TABLE.append(self)
 
-    def __call__(self, headers: dict[str, str] | None = None, /, **names: object) -> AzureError:
-        """The error, its text filled with `names`, with further response headers."""
-        return AzureError(self, self.text.format(**names), headers)
+    def __call__(
+        self, headers: dict[str, str] | None = None, /, *, param: str | None = None, **names: object
+    ) -> AzureError:
+        """The error, its text filled with `names`, with further response headers.
+
+        `param` is the field that a refusal of the models' own is about.
+        """
+        return AzureError(self, self.text.format(**names), headers, param)
 
 
 def table() -> tuple[ErrorKind, ...]:
@@ -75,8 +88,11 @@ WRONG_TENANT = ErrorKind(
     401,
     "InvalidAuthenticationTokenTenant",
     "The access token is from the wrong issuer '{issuer}'. It must match the tenant '{expected}' associated with "
-    "this subscription. Please use the authority (URL) '{authority}' to get the token.",
-    seen="ARM, public logs",
+    "this subscription. Please use the authority (URL) '{authority}' to get the token. Note, if the subscription is "
+    "transferred to another tenant there is no impact to the services, but information about new tenant could take "
+    "time to propagate (up to an hour). If you just transferred your subscription and see this error message, please "
+    "try back later.",
+    seen="Azure/azure-mcp#717",
 )
 NOT_ALLOWED = ErrorKind(
     403,
@@ -124,6 +140,21 @@ NO_SUCH_ROUTE = ErrorKind(404, "NotFound", "No HTTP resource was found that matc
 WRONG_METHOD = ErrorKind(
     405, "MethodNotAllowed", "The requested resource does not support http method '{method}'.", seen="ARM, public logs"
 )
+NO_SUCH_NAMESPACE = ErrorKind(
+    404, "InvalidResourceNamespace", "The resource namespace '{namespace}' is invalid.", seen="ARM, public logs"
+)
+NO_SUCH_TYPE = ErrorKind(
+    404,
+    "InvalidResourceType",
+    "The resource type '{type}' could not be found in the namespace '{namespace}' for api version '{version}'.",
+    seen="ARM, public logs; there with a list of versions at the end",
+)
+INTERNAL = ErrorKind(
+    500,
+    "InternalServerError",
+    "Encountered internal server error. Diagnostic information: timestamp '{at}', request id '{request}'.",
+    seen="ARM, public logs; here a mistake of local Azure's own",
+)
 BAD_NAME = ErrorKind(
     400,
     "InvalidResourceName",
@@ -132,17 +163,24 @@ BAD_NAME = ErrorKind(
 )
 BAD_PROPERTY = ErrorKind(400, "InvalidResourceProperties", "{fact}")
 BAD_REQUEST = ErrorKind(400, "BadRequest", "{fact}")
-THROTTLED = ErrorKind(
-    429,
-    "TooManyRequests",
-    "The request is being throttled as the limit has been reached for operation type - {kind}. For more information, "
-    "see - https://aka.ms/srpthrottlinglimits",
-)
 
 # --- subscriptions and groups --------------------------------------------------------------------------------------
 
 NO_SUBSCRIPTION = ErrorKind(
     404, "SubscriptionNotFound", "The subscription '{subscription}' could not be found.", seen="ARM, public logs"
+)
+BAD_SUBSCRIPTION = ErrorKind(
+    400,
+    "InvalidSubscriptionId",
+    "The provided subscription identifier '{subscription}' is malformed or invalid.",
+    seen="ARM, public logs",
+)
+BAD_GROUP_NAME = ErrorKind(
+    400,
+    "InvalidResourceGroup",
+    "The provided resource group name '{name}' has these invalid characters: '{bad}'. The name can only be a letter, "
+    "digit, '-', '.', '(', ')' or '_'.",
+    seen="ARM, public logs",
 )
 NO_GROUP = ErrorKind(
     404, "ResourceGroupNotFound", "Resource group '{group}' could not be found.", seen="ARM, public logs"
@@ -202,21 +240,46 @@ NOTHING_TO_RESTORE = ErrorKind(
     "CanNotRestoreANonExistingResource",
     "The resource with ID '{id}' cannot be restored, because no soft-deleted resource of that name exists.",
 )
+BAD_KIND = ErrorKind(
+    400,
+    "InvalidApiSetId",
+    "The account type '{kind}' is either invalid or unavailable in given region.",
+    seen="Azure/azure-cli#6190, microsoft/microsoft-foundry-for-vscode#165",
+)
+KIND_FIXED = ErrorKind(
+    400, "UpdateKindNotAllowed", "It's not allowed to update kind of API account.", seen="Azure/bicep#15446"
+)
+BAD_ACCOUNT_SKU = ErrorKind(400, "InvalidSkuId", "The SKU '{sku}' is not available for accounts of kind '{kind}'.")
+SUBDOMAIN_INVALID = ErrorKind(
+    400,
+    "CustomDomainInvalid",
+    "Sub domain name '{subdomain}' is not valid.",
+    seen="microsoft/microsoft-foundry-for-vscode#121",
+)
+RULES_WITHOUT_SUBDOMAIN = ErrorKind(400, "BadRequest", "Network rules need a custom subdomain name on the account.")
 SUBDOMAIN_TAKEN = ErrorKind(
     409,
     "CustomDomainInUse",
     "Please pick a different name. The subdomain name '{subdomain}' is not available as it's already used by a "
-    "resource.",
-    seen="public azd logs",
+    "resource. If the resource using the name was deleted in the last 48 hours, you may need to purge the deleted "
+    'resource. Learn more at "https://go.microsoft.com/fwlink/?linkid=2215493"',
+    seen="Azure-Samples/azuresandbox#164",
 )
 SUBDOMAIN_FIXED = ErrorKind(
     400, "BadRequest", "The custom subdomain name '{subdomain}' of an account cannot be changed once it is set."
 )
 ACCOUNT_NOT_SETTLED = ErrorKind(
     409,
+    "RequestConflict",
+    "Cannot modify resource with id '{account}' because the resource entity provisioning state is not terminal. "
+    "Please wait for the provisioning state to become terminal and then retry the request.",
+    seen="Azure/bicep-types-az#2419; the same text for other services in hashicorp/go-azure-sdk#889",
+)
+PARENT_NOT_SETTLED = ErrorKind(
+    409,
     "AccountProvisioningStateInvalid",
-    "Call to Microsoft.CognitiveServices/accounts failed. Error message: Account {account} in state {state}",
-    seen="public Terraform logs",
+    "Account {account} in state {state}",
+    seen="hashicorp/terraform-provider-azurerm#31712, as 400, for a private endpoint of the account",
 )
 ACCOUNT_ELSEWHERE = ErrorKind(
     409,
@@ -286,7 +349,7 @@ SCALE_SETTINGS = ErrorKind(
 BAD_CAPACITY = ErrorKind(
     400,
     "InvalidResourceProperties",
-    "The capacity {capacity} of SKU '{sku}' is out of range: from {least} to {most}.",
+    "The capacity {capacity} of SKU '{sku}' is out of range: from {least} to {most} in steps of {step}.",
 )
 NO_SUCH_MODEL = ErrorKind(
     400,
@@ -324,9 +387,6 @@ MODEL_NOT_DEPLOYABLE = ErrorKind(
     400, "InvalidResourceProperties", "The model '{name}' cannot be deployed: its status is '{status}'."
 )
 PAUSE_NOT_SUPPORTED = ErrorKind(400, "InvalidResourceProperties", "A deployment of SKU '{sku}' cannot be paused.")
-CREATE_FAILED = ErrorKind(
-    409, "DeploymentCreationFailed", "The deployment '{name}' could not be created. Please try again."
-)
 
 # --- roles ---------------------------------------------------------------------------------------------------------
 
@@ -347,6 +407,24 @@ NO_PRINCIPAL = ErrorKind(
     "replication delay. In this case, set the role assignment principalType property to a value, such as "
     "ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
     seen="azure-docs, role-based-access-control",
+)
+WRONG_PRINCIPAL_TYPE = ErrorKind(
+    400,
+    "UnmatchedPrincipalType",
+    "The PrincipalId '{principal}' has type '{type}' , which is different from specified PrinciaplType '{given}'.",
+    seen="Azure/modern-web-app-pattern-dotnet#129",
+)
+BAD_PRINCIPAL = ErrorKind(
+    400,
+    "InvalidPrincipalId",
+    "The Principal ID '{principal}' is not valid. Principal ID must be a GUID.",
+    seen="Azure/azure-powershell#16627",
+)
+BAD_ROLE_ID = ErrorKind(
+    400,
+    "InvalidRoleDefinitionId",
+    "The role definition ID '{role}' is not valid. The role definition ID must be a GUID.",
+    seen="public az logs",
 )
 NO_ROLE = ErrorKind(
     404,
@@ -393,6 +471,12 @@ BAD_DATA_TOKEN = ErrorKind(
     "(https://cognitiveservices.azure.com), or have expired.",
     seen="public logs",
 )
+TOKEN_OF_OTHER_TENANT = ErrorKind(
+    400,
+    "Tenant provided in token does not match resource token",
+    "Token tenant {tenant} does not match resource tenant.",
+    seen="Azure-Samples/ai-rag-chat-evaluator#94",
+)
 KEYS_DISABLED = ErrorKind(
     403,
     "AuthenticationTypeDisabled",
@@ -417,7 +501,7 @@ RATE_LIMITED = ErrorKind(
     seen="public logs",
 )
 PAUSED = ErrorKind(423, "Locked", "The deployment '{name}' is paused. Resume it before calling it.")
-NO_DATA_HOST = ErrorKind(404, "404", "Resource not found", seen="public logs")
+NO_DATA_ROUTE = ErrorKind(404, "404", "Resource not found", seen="public logs")
 NO_MODEL = ErrorKind(404, "notFound", "The model '{model}' was not found.")
 OPERATION_NOT_OF_MODEL = ErrorKind(
     400,
@@ -427,5 +511,119 @@ OPERATION_NOT_OF_MODEL = ErrorKind(
     "https://go.microsoft.com/fwlink/?linkid=2197993.",
     seen="public logs",
 )
-BAD_DATA_API_VERSION = ErrorKind(404, "404", "Resource not found", seen="public logs")
-BAD_CHAT = ErrorKind(400, "BadRequest", "{fact}")
+BAD_PROMPT = ErrorKind(
+    400,
+    "",
+    "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library "
+    "correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)",
+    seen="public logs",
+    shape="openai",
+)
+BAD_TYPE = ErrorKind(400, "invalid_type", "Invalid type for a field of the request: {fact}.", shape="openai")
+NO_PARAMETER = ErrorKind(
+    400, "missing_required_parameter", "Missing required parameter: '{name}'.", seen="public logs", shape="openai"
+)
+EMPTY_MESSAGES = ErrorKind(
+    400,
+    "empty_array",
+    "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+    seen="public logs",
+    shape="openai",
+)
+BAD_ROLE = ErrorKind(
+    400,
+    "invalid_value",
+    "Invalid value: '{role}'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and "
+    "'developer'.",
+    seen="public logs",
+    shape="openai",
+)
+TOO_SMALL = ErrorKind(
+    400,
+    "integer_below_min_value",
+    "Invalid '{name}': integer below minimum value. Expected a value >= 1, but got {value} instead.",
+    seen="public logs",
+    shape="openai",
+)
+TOO_GREAT = ErrorKind(
+    400,
+    "integer_above_max_value",
+    "Invalid '{name}': integer above maximum value. Expected a value <= {most}, but got {value} instead.",
+    seen="public logs",
+    shape="openai",
+)
+
+# --- the login -----------------------------------------------------------------------------------------------------
+
+NO_TENANT = ErrorKind(
+    400,
+    "invalid_request",
+    "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct "
+    "cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the "
+    "tenant.",
+    seen="public logs",
+    shape="entra",
+    number=90002,
+)
+NO_APPLICATION = ErrorKind(
+    400,
+    "unauthorized_client",
+    "Application with identifier '{client}' was not found in the directory '{tenant}'. This can happen if the "
+    "application has not been installed by the administrator of the tenant or consented to by any user in the tenant. "
+    "You may have sent your authentication request to the wrong tenant.",
+    seen="public logs",
+    shape="entra",
+    number=700016,
+)
+BAD_SECRET = ErrorKind(
+    401,
+    "invalid_client",
+    "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the "
+    "client secret ID, for a secret added to app '{client}'.",
+    seen="public logs",
+    shape="entra",
+    number=7000215,
+)
+NO_SECRET = ErrorKind(
+    401,
+    "invalid_client",
+    "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
+    seen="public logs",
+    shape="entra",
+    number=7000216,
+)
+NO_LOGIN_FIELD = ErrorKind(
+    400,
+    "invalid_request",
+    "The request body must contain the following parameter: '{name}'.",
+    seen="public logs",
+    shape="entra",
+    number=900144,
+)
+BAD_GRANT = ErrorKind(
+    400,
+    "unsupported_grant_type",
+    "The app requested an unsupported grant type '{grant}'.",
+    seen="public logs",
+    shape="entra",
+    number=70003,
+)
+BAD_SCOPE = ErrorKind(
+    400,
+    "invalid_scope",
+    "The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default "
+    "suffixed to the resource identifier (application ID URI).",
+    seen="public logs",
+    shape="entra",
+    number=1002012,
+)
+NO_AUDIENCE = ErrorKind(
+    400,
+    "invalid_resource",
+    "The resource principal named {resource} was not found in the tenant named {tenant}. This can happen if the "
+    "application has not been installed by the administrator of the tenant or consented to by any user in the tenant. "
+    "You might have sent your authentication request to the wrong tenant.",
+    seen="Azure/azure-cli#14948",
+    shape="entra",
+    number=500011,
+)

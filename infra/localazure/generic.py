@@ -2,75 +2,78 @@
 
 from __future__ import annotations
 
-from infra.localazure import errors, groups, ids
+import re
+
+from infra.localazure import bodies, deployments, errors, groups, ids
 from infra.localazure.entities import GenericResource, Json, Principal
 from infra.localazure.world import Caller, World
 
 IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
+RAI_POLICIES = "Microsoft.CognitiveServices/accounts/raiPolicies"
+WORKSPACES = "Microsoft.OperationalInsights/workspaces"
+JOBS, ENVIRONMENTS = "Microsoft.App/jobs", "Microsoft.App/managedEnvironments"
 
-# Types in Azure's own spelling; other types are answered as Azure answers types it does not know.
-TYPES = (
-    "Microsoft.App/jobs",
-    "Microsoft.App/managedEnvironments",
-    "Microsoft.CognitiveServices/accounts/raiPolicies",
-    "Microsoft.Insights/actionGroups",
-    "Microsoft.Insights/diagnosticSettings",
-    "Microsoft.Insights/metricAlerts",
-    "Microsoft.Insights/scheduledQueryRules",
-    IDENTITIES,
-    "Microsoft.OperationalInsights/workspaces",
-)
+# Types in Azure's own spelling; other types are answered as Azure answers types it does not know. True: the type is
+# a tracked one, which has a location that it keeps.
+TYPES = {
+    JOBS: True,
+    ENVIRONMENTS: True,
+    RAI_POLICIES: False,
+    "Microsoft.Insights/actionGroups": True,
+    "Microsoft.Insights/diagnosticSettings": False,
+    "Microsoft.Insights/metricAlerts": True,
+    "Microsoft.Insights/scheduledQueryRules": True,
+    IDENTITIES: True,
+    WORKSPACES: True,
+}
 _KNOWN = {t.lower(): t for t in TYPES}
+_NAME = re.compile(r"[^<>%&?#\\]{1,260}")
+_SET_BY_SERVICE = {"id", "name", "type", "systemData", "etag"}
 
 
-def type_of(resource_id: str) -> str:
-    """The type of a resource id (or of a list's path) in Azure's spelling; raises NotFound for one not kept here."""
+def type_of(resource_id: str, version: str = "") -> str:
+    """The type of a resource id (or of a list's path) in Azure's spelling; refuses one that Azure would not know."""
     parts = resource_id.strip("/").split("/")
-    at = max((i for i, part in enumerate(parts) if part.lower() == "providers"), default=-1)
-    namespace_and_types = [parts[at + 1], *parts[at + 2 :: 2]] if 0 <= at < len(parts) - 2 else []
-    found = _KNOWN.get("/".join(namespace_and_types).lower())
-    if found is None:
+    at = _provider_at(parts)
+    if not 0 <= at < len(parts) - 2:
         raise errors.NO_SUCH_ROUTE(path=resource_id)
+    groups.require_provider(parts[at + 1])
+    name = "/".join(parts[at + 2 :: 2])
+    found = _KNOWN.get(f"{parts[at + 1]}/{name}".lower())
+    if found is None:
+        raise errors.NO_SUCH_TYPE(type=name, namespace=parts[at + 1], version=version)
     return found
 
 
 def is_collection(path: str) -> bool:
     """Whether a path names a type rather than a resource."""
     parts = path.strip("/").split("/")
-    at = max((i for i, part in enumerate(parts) if part.lower() == "providers"), default=-1)
-    return (len(parts) - at) % 2 == 1
+    return (len(parts) - _provider_at(parts)) % 2 == 1
 
 
-def action(resource_id: str, verb: str) -> str:
-    """The action that a verb on such a resource asks for."""
-    return f"{type_of(resource_id)}/{verb}"
-
-
-def put(world: World, caller: Caller, resource_id: str, body: Json) -> tuple[GenericResource, bool]:
+def put(
+    world: World, caller: Caller, resource_id: str, given: bodies.Generic, body: Json
+) -> tuple[GenericResource, bool]:
     """Keep the resource as given, with what Azure adds; tells whether it is new."""
     kind = type_of(resource_id)
-    _require_parent(world, resource_id, kind)
     existing = world.generic.get(ids.key(resource_id))
-    now = world.now()
-    kept = {k: v for k, v in body.items() if k not in {"id", "name", "type", "systemData"}}
-    if isinstance(kept.get("location"), str):
-        kept["location"] = world.catalogue.region(kept["location"]) or kept["location"]
-    properties = kept.get("properties")
-    kept["properties"] = {
-        **(properties if isinstance(properties, dict) else {}),
-        **_added(world, resource_id, kind, existing),
-    }
+    require_home(world, resource_id, kind)
+    location = _location(world, kind, given, existing)
+    if not _NAME.fullmatch(resource_id.rsplit("/", 1)[-1]):
+        raise errors.BAD_NAME(name=resource_id.rsplit("/", 1)[-1], pattern=_NAME.pattern, least=1, most=260)
+    kept = {k: v for k, v in body.items() if k not in _SET_BY_SERVICE}
+    if location is not None:
+        kept["location"] = location
     made = GenericResource(
-        id=resource_id,
+        id=existing.id if existing else resource_id,
         type=kind,
-        name=resource_id.rsplit("/", 1)[-1],
+        name=existing.name if existing else resource_id.rsplit("/", 1)[-1],
         body=kept,
-        created=existing.created if existing else caller.stamp(now),
-        modified=caller.stamp(now),
+        created=existing.created if existing else caller.stamp(world.now()),
+        modified=caller.stamp(world.now()),
     )
-    world.generic.put(ids.key(resource_id), made)
-    world.record(f"{kind}/write", resource_id, caller)
-    return made, existing is None
+    kept["properties"] = {**(given.properties or {}), **_added(world, made, existing)}
+    return _keep(world, caller, made), existing is None
 
 
 def get(world: World, resource_id: str) -> GenericResource:
@@ -82,23 +85,27 @@ def get(world: World, resource_id: str) -> GenericResource:
     return found
 
 
-def patch(world: World, caller: Caller, resource_id: str, body: Json) -> GenericResource:
-    """Merge tags and properties into the resource."""
+def patch(world: World, caller: Caller, resource_id: str, given: bodies.Generic) -> GenericResource:
+    """Replace the tags and merge the properties of the resource."""
     found = get(world, resource_id)
-    for name in ("tags", "properties"):
-        if isinstance(body.get(name), dict):
-            found.body[name] = {**(found.body.get(name) or {}), **body[name]}
+    require_home(world, resource_id, found.type)
+    if given.tags is not None:
+        found.body["tags"] = given.tags
+    if given.properties is not None:
+        found.body["properties"] = {**found.body["properties"], **given.properties, **_added(world, found, found)}
     found.modified = caller.stamp(world.now())
-    world.generic.put(ids.key(resource_id), found)
-    world.record(f"{found.type}/write", resource_id, caller)
-    return found
+    return _keep(world, caller, found)
 
 
 def delete(world: World, caller: Caller, resource_id: str) -> bool:
     """Forget the resource; tells whether there was one."""
     kind = type_of(resource_id)
-    if world.generic.get(ids.key(resource_id)) is None:
+    found = world.generic.get(ids.key(resource_id))
+    if found is None:
         return False
+    require_home(world, resource_id, kind)
+    if kind == IDENTITIES:
+        world.principals.drop(found.body["properties"]["principalId"])
     world.generic.drop(ids.key(resource_id))
     world.record(f"{kind}/delete", resource_id, caller)
     return True
@@ -107,8 +114,9 @@ def delete(world: World, caller: Caller, resource_id: str) -> bool:
 def collection(world: World, path: str) -> list[GenericResource]:
     """The resources of a type in a scope; lists over a whole subscription too."""
     kind = type_of(path)
-    scope = ids.key(path[: path.lower().rindex("/providers/")])
-    return [r for r in world.generic if r.type == kind and ids.key(r.id).startswith(scope + "/")]
+    scope = path[: path.lower().rindex("/providers/")]
+    require_exists(world, scope)
+    return [r for r in world.generic if r.type == kind and ids.key(r.id).startswith(ids.key(scope) + "/")]
 
 
 def below(world: World, scope: str) -> list[GenericResource]:
@@ -116,35 +124,90 @@ def below(world: World, scope: str) -> list[GenericResource]:
     return [r for r in world.generic if ids.key(r.id).startswith(ids.key(scope) + "/")]
 
 
-def _added(world: World, resource_id: str, kind: str, existing: GenericResource | None) -> Json:
+def require_exists(world: World, scope: str) -> None:
+    """Refuse a scope (a subscription, a group, any resource) that does not exist; what lies above both passes."""
+    subscription = ids.subscription_of(scope)
+    if subscription is None:
+        return
+    groups.subscription(world, subscription)
+    parts = scope.strip("/").split("/")
+    if len(parts) > 3 and parts[2].lower() == "resourcegroups":
+        groups.group(world, parts[1], parts[3])
+    if "providers" not in [part.lower() for part in parts]:
+        return
+    key = ids.key(scope)
+    if world.account(key) is None and world.deployments.get(key) is None and world.generic.get(key) is None:
+        at = _provider_at(parts)
+        kind, name = "/".join([parts[at + 1], *parts[at + 2 :: 2]]), "/".join(parts[at + 3 :: 2])
+        raise errors.NO_RESOURCE(type=kind, name=name, group=_group(scope))
+
+
+def require_home(world: World, resource_id: str, kind: str) -> None:
+    """Refuse a write where the provider is not registered, the group is missing, or the parent missing or busy."""
+    subscription = ids.subscription_of(resource_id)
+    if subscription is not None:
+        groups.require_registered(world, subscription, kind.split("/", 1)[0])
+    if kind != RAI_POLICIES:
+        require_exists(world, resource_id[: resource_id.lower().rindex("/providers/")])
+        return
+    parts = resource_id.strip("/").split("/")
+    groups.group(world, parts[1], parts[3])
+    parent = world.account(ids.key(resource_id.rsplit("/", 2)[0]))
+    if parent is None:
+        raise errors.NO_PARENT(verb="write", type=kind, parent=f"accounts/{parts[7]}")
+    deployments.require_quiet(world, parent)
+
+
+# --- steps of a write ----------------------------------------------------------------------------------------------
+
+
+def _location(world: World, kind: str, given: bodies.Generic, existing: GenericResource | None) -> str | None:
+    """Where the resource is: a tracked one says so and stays there."""
+    if not TYPES[kind]:
+        return given.location
+    if given.location is None:
+        raise errors.NO_LOCATION()
+    is_global = given.location.lower() == "global"
+    location = given.location if is_global else groups.require_region(world, given.location, kind)
+    if existing is not None and existing.body["location"].lower() != location.lower():
+        raise errors.ACCOUNT_ELSEWHERE(
+            name=existing.name, existing=existing.body["location"], group=_group(existing.id), location=location
+        )
+    return location
+
+
+def _added(world: World, made: GenericResource, existing: GenericResource | None) -> Json:
     """What the service adds to the properties."""
-    before = (existing.body.get("properties") or {}) if existing else {}
-    subscription = ids.subscription_of(resource_id) or ""
-    if kind == IDENTITIES:
-        principal = before.get("principalId") or ids.new_guid()
-        client = before.get("clientId") or ids.new_guid()
-        tenant = groups.subscription(world, subscription).tenant
-        name = resource_id.rsplit("/", 1)[-1]
-        world.principals.put(principal, Principal(id=principal, tenant=tenant, name=name, client_id=client))
-        return {"principalId": principal, "clientId": client, "tenantId": tenant}
-    if kind == "Microsoft.OperationalInsights/workspaces":
+    before = existing.body["properties"] if existing else {}
+    if made.type == IDENTITIES:
+        tenant = groups.subscription(world, ids.subscription_of(made.id) or "").tenant
+        return {
+            "principalId": before.get("principalId") or ids.new_guid(),
+            "clientId": before.get("clientId") or ids.new_guid(),
+            "tenantId": tenant,
+        }
+    if made.type == WORKSPACES:
         return {"customerId": before.get("customerId") or ids.new_guid(), "provisioningState": "Succeeded"}
-    if kind in {"Microsoft.App/jobs", "Microsoft.App/managedEnvironments"}:
+    if made.type in {JOBS, ENVIRONMENTS}:
         return {"provisioningState": "Succeeded"}
     return {}
 
 
-def _require_parent(world: World, resource_id: str, kind: str) -> None:
-    subscription = ids.subscription_of(resource_id)
-    parts = resource_id.strip("/").split("/")
-    if subscription is not None:
-        groups.require_registered(world, subscription, kind.split("/", 1)[0])
-        if len(parts) > 3 and parts[2].lower() == "resourcegroups":
-            groups.group(world, subscription, parts[3])
-    if kind.lower().startswith(ids.ACCOUNTS.lower()):
-        parent = resource_id.rsplit("/", 2)[0]
-        if world.account(ids.key(parent)) is None:
-            raise errors.NO_PARENT(verb="write", type=kind, parent=parent.rsplit("/", 1)[-1])
+def _keep(world: World, caller: Caller, made: GenericResource) -> GenericResource:
+    world.generic.put(ids.key(made.id), made)
+    added = made.body["properties"]
+    if made.type == IDENTITIES and world.principals.get(added["principalId"]) is None:
+        principal = Principal(
+            id=added["principalId"], tenant=added["tenantId"], name=made.name, client_id=added["clientId"]
+        )
+        world.principals.put(principal.id, principal)
+    world.record(f"{made.type}/write", made.id, caller)
+    return made
+
+
+def _provider_at(parts: list[str]) -> int:
+    """Where the last namespace of a path begins; -1 where it has none."""
+    return max((i for i, part in enumerate(parts) if part.lower() == "providers"), default=-1)
 
 
 def _group(resource_id: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from infra.localazure import bodies, errors, ids, roles
 from infra.localazure.entities import ResourceGroup, Subscription
 from infra.localazure.world import Caller, World
@@ -18,10 +20,15 @@ PROVIDERS = {
     "microsoft.storage": "Microsoft.Storage",
 }
 ALWAYS_REGISTERED = {"microsoft.authorization", "microsoft.resources"}
+TYPE = "Microsoft.Resources/resourceGroups"
+_NAME = re.compile(r"[\w.()-]{0,89}[\w()-]")
+_BAD = re.compile(r"[^\w.()-]")
 
 
 def subscription(world: World, subscription_id: str) -> Subscription:
-    """The subscription, or SubscriptionNotFound."""
+    """The subscription, or SubscriptionNotFound (InvalidSubscriptionId for what is no id)."""
+    if not ids.GUID.fullmatch(subscription_id):
+        raise errors.BAD_SUBSCRIPTION(subscription=subscription_id)
     found = world.subscriptions.get(subscription_id.lower())
     if found is None:
         raise errors.NO_SUBSCRIPTION(subscription=subscription_id)
@@ -35,15 +42,21 @@ def require_registered(world: World, subscription_id: str, namespace: str) -> No
         raise errors.NOT_REGISTERED(namespace=PROVIDERS.get(name, namespace))
 
 
+def require_provider(namespace: str) -> str:
+    """The key of a resource provider; refuses one that does not exist."""
+    if namespace.lower() not in PROVIDERS:
+        raise errors.NO_SUCH_NAMESPACE(namespace=namespace)
+    return namespace.lower()
+
+
 def register(world: World, subscription_id: str, namespace: str, *, on: bool = True) -> Subscription:
     """Register a resource provider in a subscription, or take it away."""
-    if namespace.lower() not in PROVIDERS:
-        raise errors.NO_SUCH_ROUTE(path=f"/providers/{namespace}")
+    name = require_provider(namespace)
     found = subscription(world, subscription_id)
     if on:
-        found.registered.add(namespace.lower())
+        found.registered.add(name)
     else:
-        found.registered.discard(namespace.lower())
+        found.registered.discard(name)
     world.subscriptions.put(found.id, found)
     return found
 
@@ -73,15 +86,24 @@ def put_group(
     """Make a resource group or change its tags; tells whether it is new."""
     resource_id = ids.group_id(subscription_id, name)
     existing = world.groups.get(ids.key(resource_id))
-    region = require_region(world, body.location, "resourceGroups")
+    if existing is None and not _NAME.fullmatch(name):
+        raise errors.BAD_GROUP_NAME(name=name, bad="".join(_BAD.findall(name)) or name[-1])
+    region = require_region(world, body.location, TYPE)
     if existing is not None and existing.location != region:
         raise errors.GROUP_ELSEWHERE(location=region, existing=existing.location)
     made = existing or ResourceGroup(id=resource_id, name=name, subscription=subscription_id.lower(), location=region)
-    made.tags = body.tags or {}
     made.managed_by = body.managed_by
-    world.groups.put(ids.key(resource_id), made)
-    world.record("Microsoft.Resources/subscriptions/resourceGroups/write", made.id, caller)
+    made.tags = body.tags
+    _keep(world, caller, made)
     return made, existing is None
+
+
+def patch_group(world: World, caller: Caller, found: ResourceGroup, body: bodies.Group) -> ResourceGroup:
+    """Change the tags of a resource group and leave the rest."""
+    if body.tags is not None:
+        found.tags = body.tags
+    _keep(world, caller, found)
+    return found
 
 
 def delete_group(world: World, caller: Caller, found: ResourceGroup) -> None:
@@ -93,3 +115,8 @@ def delete_group(world: World, caller: Caller, found: ResourceGroup) -> None:
     roles.forget_below(world, found.id)
     world.groups.drop(ids.key(found.id))
     world.record("Microsoft.Resources/subscriptions/resourceGroups/delete", found.id, caller)
+
+
+def _keep(world: World, caller: Caller, group: ResourceGroup) -> None:
+    world.groups.put(ids.key(group.id), group)
+    world.record("Microsoft.Resources/subscriptions/resourceGroups/write", group.id, caller)

@@ -11,8 +11,8 @@ GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def key(resource_id: str) -> str:
-    """The form in which two ids are compared."""
-    return resource_id.rstrip("/").lower()
+    """The form in which two ids are compared; the root is '/'."""
+    return resource_id.rstrip("/").lower() or "/"
 
 
 def group_id(subscription: str, group: str) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 
-from infra.localazure import accounts, catalogue, deployments, errors, ids, roles
+from infra.localazure import catalogue, deployments, errors, ids, placement, roles
 from infra.localazure.entities import Account, Deployment, Json
 from infra.localazure.world import Caller, World
 
@@ -30,12 +31,25 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What is left of a deployment's rate limits after a call."""
+    """What is left of a deployment's rate limits after a call, and in how many seconds all of it is back."""
 
     limit_requests: int
     remaining_requests: int
+    reset_requests: int
     limit_tokens: int
     remaining_tokens: int
+    reset_tokens: int
+
+    def headers(self) -> dict[str, str]:
+        """The budget as response headers."""
+        return {
+            "x-ratelimit-limit-requests": str(self.limit_requests),
+            "x-ratelimit-remaining-requests": str(self.remaining_requests),
+            "x-ratelimit-reset-requests": str(self.reset_requests),
+            "x-ratelimit-limit-tokens": str(self.limit_tokens),
+            "x-ratelimit-remaining-tokens": str(self.remaining_tokens),
+            "x-ratelimit-reset-tokens": str(self.reset_tokens),
+        }
 
 
 class Meter:
@@ -48,27 +62,34 @@ class Meter:
 
     def admit(self, account: Account, deployment: Deployment, tokens: int, operation: str, version: str) -> Budget:
         """Count a call of so many tokens, or refuse it with 429 and how long to wait."""
-        sku = deployments.sku_of(self._world, account, deployment)
+        sku = placement.sku_of(self._world, account, deployment)
         limits = {r["key"]: r for r in catalogue.rate_limits(sku, deployment.capacity, 60)}
-        requests, budget = limits["request"], limits["token"]
+        calls, budget = limits["request"], limits["token"]
         now = self._world.now()
         window = self._windows.setdefault(ids.key(deployment.id), Window())
-        _forget(window, now, requests["renewalPeriod"], budget["renewalPeriod"])
+        _forget(window, now, calls["renewalPeriod"], budget["renewalPeriod"])
         spent = sum(n for _, n in window.tokens)
-        if len(window.requests) >= requests["count"]:
-            free_at = window.requests[0] + timedelta(seconds=requests["renewalPeriod"])
-            raise _limited(operation, version, "call", free_at - now)
-        if spent + tokens > budget["count"] and window.tokens:
-            free_at = window.tokens[0][0] + timedelta(seconds=budget["renewalPeriod"])
-            raise _limited(operation, version, "token", free_at - now)
-        window.requests.append(now)
-        window.tokens.append((now, tokens))
-        return Budget(
-            requests["count"],
-            requests["count"] - len(window.requests),
-            budget["count"],
-            max(budget["count"] - spent - tokens, 0),
+        refused, wait = "", 0.0
+        if len(window.requests) >= calls["count"]:
+            refused, wait = "call", _left(window.requests[0], calls["renewalPeriod"], now)
+        elif spent + tokens > budget["count"]:
+            oldest = window.tokens[0][0] if window.tokens else now  # a call of more than a minute's tokens never passes
+            refused, wait = "token", _left(oldest, budget["renewalPeriod"], now)
+        else:
+            window.requests.append(now)
+            window.tokens.append((now, tokens))
+            spent += tokens
+        left = Budget(
+            limit_requests=calls["count"],
+            remaining_requests=max(calls["count"] - len(window.requests), 0),
+            reset_requests=_reset(window.requests, calls["renewalPeriod"], now),
+            limit_tokens=budget["count"],
+            remaining_tokens=max(budget["count"] - spent, 0),
+            reset_tokens=_reset([at for at, _ in window.tokens], budget["renewalPeriod"], now),
         )
+        if refused:
+            raise _limited(operation, version, refused, wait, left)
+        return left
 
 
 def _forget(window: Window, now: datetime, request_seconds: int, token_seconds: int) -> None:
@@ -78,10 +99,17 @@ def _forget(window: Window, now: datetime, request_seconds: int, token_seconds: 
         window.tokens.popleft()
 
 
-def _limited(operation: str, version: str, what: str, left: timedelta) -> errors.AzureError:
-    seconds = max(left.total_seconds(), 0.001)
-    whole = math.ceil(seconds)
-    headers = {"retry-after": str(whole), "retry-after-ms": str(math.ceil(seconds * 1000))}
+def _left(since: datetime, period: int, now: datetime) -> float:
+    return max((since + timedelta(seconds=period) - now).total_seconds(), 0.001)
+
+
+def _reset(moments: Sequence[datetime], period: int, now: datetime) -> int:
+    return math.ceil(_left(moments[-1], period, now)) if moments else 0
+
+
+def _limited(operation: str, version: str, what: str, wait: float, left: Budget) -> errors.AzureError:
+    whole = math.ceil(wait)
+    headers = {"retry-after": str(whole), "retry-after-ms": str(math.ceil(wait * 1000)), **left.headers()}
     return errors.RATE_LIMITED(headers, operation=operation, version=version, what=what, seconds=whole)
 
 
@@ -127,21 +155,26 @@ def require_action(world: World, account: Account, caller: Caller, action: str, 
 
 def serving(world: World, account: Account, name: str) -> tuple[Deployment, str]:
     """The deployment behind a name with the model that answers now, or DeploymentNotFound until it serves."""
-    found = world.deployments.get(ids.key(f"{account.id}/deployments/{name}"))
-    if found is None or accounts.state(account, world.now()) != "Succeeded":
-        raise errors.NO_DEPLOYMENT()
+    found = deployments.find(world, account, name)
     now = world.now()
-    ready = found.serving_at is not None and now >= found.serving_at and not found.failed
-    if not ready and found.served_before is None:
+    ready = found is not None and deployments.serves(found, now)
+    if found is None or (not ready and found.served_before is None):
         raise errors.NO_DEPLOYMENT()
     if found.paused:
         raise errors.PAUSED(name=found.name)
-    model = deployments.model_of(world, found)
+    model = placement.model_of(world, found)
     if world.switches.retirement and model is not None and model.retires is not None:
         last = model.retires.deployment if found.custom else model.retires.base
         if now >= catalogue.midnight(last):
             raise errors.NO_DEPLOYMENT()
     return found, found.model.name if ready else str(found.served_before)
+
+
+def require_chat(world: World, deployment: Deployment, operation: str) -> None:
+    """Refuse a chat with a model that does not chat."""
+    model = placement.model_of(world, deployment)
+    if model is not None and not model.chat:
+        raise errors.OPERATION_NOT_OF_MODEL(operation=operation, model=model.name)
 
 
 # --- what it answers -----------------------------------------------------------------------------------------------
@@ -164,11 +197,13 @@ def prompt_text(messages: list[Json]) -> str:
     return "\n".join(found)
 
 
-def answer(model: str, messages: list[Json]) -> str:
-    """What a model says: its own name, and the question it heard."""
-    asked = prompt_text(messages[-1:]) if messages else ""
-    shown = asked if len(asked) <= 200 else asked[:199] + "…"
-    return f"{model} here. You asked: {shown}"
+def answer(model: str, messages: list[Json], most_tokens: int | None = None) -> tuple[str, str]:
+    """What a model says (its own name, and the question it heard) and why it stopped there: stop or length."""
+    asked = prompt_text(messages[-1:])
+    text = f"{model} here. You asked: {asked if len(asked) <= 200 else asked[:199] + '…'}"
+    if most_tokens is None or count_tokens(text) <= most_tokens:
+        return text, "stop"
+    return text[: 4 * most_tokens], "length"
 
 
 def fingerprint(model: str) -> str:

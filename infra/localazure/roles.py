@@ -15,6 +15,7 @@ from infra.localazure.world import Caller, World
 
 ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
 DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
+_ROLE_ID = re.compile(rf"(/subscriptions/[^/]+)?/providers/{DEFINITIONS}/(?P<role>{ids.GUID.pattern})", re.IGNORECASE)
 
 
 class _Row(msgspec.Struct, frozen=True, rename="camel"):
@@ -40,6 +41,13 @@ def definition(world: World, role: str) -> RoleDefinition | None:
     return built_in().get(role.lower()) or world.role_definitions.get(role.lower())
 
 
+def full_id(scope: str, role: str) -> str:
+    """Azure answers with the role's id below the subscription, however the request named it."""
+    subscription = ids.subscription_of(scope)
+    prefix = f"/subscriptions/{subscription}" if subscription else ""
+    return f"{prefix}/providers/{DEFINITIONS}/{role}"
+
+
 def definitions_at(world: World, scope: str) -> list[RoleDefinition]:
     """Every role that can be assigned at a scope."""
     above = set(ids.scopes_above(scope))
@@ -58,19 +66,30 @@ def _grants(allowed: list[str], denied: list[str], action: str) -> bool:
     )
 
 
-def effective(world: World, principal: str, scope: str, now: datetime) -> list[RoleDefinition]:
-    """The roles a principal holds at a scope now: its own and its groups', there and above."""
-    holder = world.principals.get(principal)
-    holders = [principal, *(holder.member_of if holder else [])]
-    above = set(ids.scopes_above(scope))
-    found = []
-    for who in holders:
-        for assignment in world.role_assignments.of(who):
-            if assignment.effective_at <= now and ids.key(assignment.scope) in above:
-                role = definition(world, assignment.role)
-                if role is not None:
-                    found.append(role)
+def holders(world: World, principal: str) -> set[str]:
+    """The principal and every group it is in, groups of groups included."""
+    found: set[str] = set()
+    waiting = [principal]
+    while waiting:
+        who = waiting.pop()
+        if who in found:
+            continue
+        found.add(who)
+        known = world.principals.get(who)
+        waiting += known.member_of if known is not None else []
     return found
+
+
+def held(world: World, principal: str, now: datetime) -> list[RoleAssignment]:
+    """The assignments that work for a principal now, its groups' among them."""
+    return [a for who in holders(world, principal) for a in world.role_assignments.of(who) if a.effective_at <= now]
+
+
+def effective(world: World, principal: str, scope: str, now: datetime) -> list[RoleDefinition]:
+    """The roles a principal holds at a scope now: there and above."""
+    above = set(ids.scopes_above(scope))
+    found = [definition(world, a.role) for a in held(world, principal, now) if ids.key(a.scope) in above]
+    return [role for role in found if role is not None]
 
 
 def allowed(world: World, principal: str, action: str, scope: str, now: datetime, *, data: bool = False) -> bool:
@@ -97,40 +116,57 @@ def assign(
     world: World, caller: Caller, scope: str, name: str, given: bodies.RoleAssignmentProperties
 ) -> tuple[RoleAssignment, bool]:
     """Make or update an assignment; tells whether it is new."""
-    if not ids.GUID.fullmatch(name):
-        raise errors.BAD_ASSIGNMENT_NAME(name=name)
-    role = given.role_definition_id.rstrip("/").rsplit("/", 1)[-1].lower()
-    if definition(world, role) is None:
-        raise errors.NO_ROLE(role=role)
-    principal = given.principal_id.lower()
-    now = world.now()
-    key = assignment_key(scope, name)
-    existing = world.role_assignments.get(key)
+    role, principal = _require_sound(world, name, given)
+    existing = world.role_assignments.get(assignment_key(scope, name))
     if existing is not None:
-        if existing.principal != principal or existing.role != role:
+        kind = given.principal_type or existing.principal_type
+        if (existing.principal, existing.role, existing.principal_type) != (principal, role, kind):
             raise errors.ROLE_FIXED()
-        _describe(existing, given)
-        existing.modified = _by_object_id(caller, now)
-        world.role_assignments.put(key, existing)
-        return existing, False
+        return _keep(world, caller, existing, given), False
     if any(a.role == role and ids.key(a.scope) == ids.key(scope) for a in world.role_assignments.of(principal)):
         raise errors.ROLE_EXISTS()
+    now = world.now()
     assignment = RoleAssignment(
         id=f"{'' if scope == '/' else scope}/providers/{ASSIGNMENTS}/{name}",
         name=name,
         scope=scope,
         role=role,
-        role_definition_id=given.role_definition_id,
+        role_definition_id=full_id(scope, role),
         principal=principal,
         principal_type=_principal_type(world, caller, principal, given.principal_type),
         created=_by_object_id(caller, now),
         modified=_by_object_id(caller, now),
         effective_at=now + timedelta(seconds=world.switches.role_propagation),
     )
-    _describe(assignment, given)
-    world.role_assignments.put(key, assignment)
+    return _keep(world, caller, assignment, given), True
+
+
+def _require_sound(world: World, name: str, given: bodies.RoleAssignmentProperties) -> tuple[str, str]:
+    """The role's and the principal's ids, if all that is named has the right form and the role exists."""
+    if not ids.GUID.fullmatch(name):
+        raise errors.BAD_ASSIGNMENT_NAME(name=name)
+    match = _ROLE_ID.fullmatch(given.role_definition_id)
+    if match is None:
+        raise errors.BAD_ROLE_ID(role=given.role_definition_id)
+    if not ids.GUID.fullmatch(given.principal_id):
+        raise errors.BAD_PRINCIPAL(principal=given.principal_id)
+    role = match["role"].lower()
+    if definition(world, role) is None:
+        raise errors.NO_ROLE(role=role)
+    return role, given.principal_id.lower()
+
+
+def _keep(
+    world: World, caller: Caller, assignment: RoleAssignment, given: bodies.RoleAssignmentProperties
+) -> RoleAssignment:
+    assignment.description = given.description
+    assignment.condition = given.condition
+    assignment.condition_version = given.condition_version
+    assignment.delegated = given.delegated_managed_identity_resource_id
+    assignment.modified = _by_object_id(caller, world.now())
+    world.role_assignments.put(assignment_key(assignment.scope, assignment.name), assignment)
     world.record(f"{ASSIGNMENTS}/write", assignment.id, caller)
-    return assignment, True
+    return assignment
 
 
 def _by_object_id(caller: Caller, now: datetime) -> Stamp:
@@ -138,20 +174,15 @@ def _by_object_id(caller: Caller, now: datetime) -> Stamp:
     return Stamp(by=caller.principal, by_type="Application", at=now)
 
 
-def _describe(assignment: RoleAssignment, given: bodies.RoleAssignmentProperties) -> None:
-    assignment.description = given.description
-    assignment.condition = given.condition
-    assignment.condition_version = given.condition_version
-    assignment.delegated = given.delegated_managed_identity_resource_id
-
-
 def _principal_type(world: World, caller: Caller, principal: str, given: str | None) -> str:
-    """ARM looks the principal up in the directory only where the request does not say what it is."""
-    if given is not None:
-        return given
+    """What the principal is. One that the directory does not know passes only if the request says what it is."""
     known = world.principals.get(principal)
-    if known is None:
-        raise errors.NO_PRINCIPAL(principal=principal, tenant=caller.tenant)
+    if known is None or caller.tenant not in {known.tenant, *known.guest_of}:
+        if given is None:
+            raise errors.NO_PRINCIPAL(principal=principal, tenant=caller.tenant)
+        return given
+    if given not in {None, known.type}:
+        raise errors.WRONG_PRINCIPAL_TYPE(principal=principal, type=known.type, given=given)
     return known.type
 
 
@@ -174,14 +205,16 @@ def unassign(world: World, caller: Caller, scope: str, name: str) -> RoleAssignm
     return found
 
 
-def assignments_at(world: World, scope: str, *, only_here: bool, principal: str | None) -> list[RoleAssignment]:
-    """The assignments that a list at a scope shows: there and below, or (`only_here`) there and above."""
+def assignments_at(
+    world: World, scope: str, *, only_here: bool = False, of: set[str] | None = None
+) -> list[RoleAssignment]:
+    """The assignments that a list at a scope shows: there, above and (unless `only_here`) below; of some principals."""
     here, above = ids.key(scope), set(ids.scopes_above(scope))
-    pool = world.role_assignments.of(principal.lower()) if principal else list(world.role_assignments)
     found = []
-    for assignment in pool:
+    for assignment in world.role_assignments:
         at = ids.key(assignment.scope)
-        if at in above or (not only_here and at.startswith(here + "/")):
+        seen = at in above or (not only_here and at.startswith(here.rstrip("/") + "/"))
+        if seen and (of is None or assignment.principal in of):
             found.append(assignment)
     return found
 

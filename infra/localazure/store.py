@@ -6,6 +6,7 @@ touches the database.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ class Database:
         if path is None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Throwaway secrets as they are, the file is still nobody else's: SQLite gives its journals the same rights.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # WAL without a sync per commit: safe against the death of the process, which is what is promised.
         self._connection.execute("PRAGMA journal_mode = WAL")
@@ -58,18 +61,18 @@ class Database:
 class Table(Generic[E]):
     """The records of one kind by key, with an index on one field of theirs if `group` names one.
 
-    A record that was changed in place must be put again: that is what keeps it.
+    A record that was changed in place must be put again: that is what keeps it. The indexed field never changes.
     """
 
     def __init__(self, database: Database, kind: str, entity: type[E], group: Callable[[E], str] | None = None) -> None:
         """Read what the database has of this kind."""
         self._database, self._kind, self._group = database, kind, group
-        self._decoder = msgspec.json.Decoder(entity)
         self._encoder = msgspec.json.Encoder()
         self._records: dict[str, E] = {}
         self._groups: dict[str, dict[str, E]] = {}
+        decoder = msgspec.json.Decoder(entity)
         for key, body in database.read(kind):
-            self._hold(key, self._decoder.decode(body))
+            self._hold(key, decoder.decode(body))
 
     def get(self, key: str) -> E | None:
         """The record, or None."""
@@ -77,8 +80,9 @@ class Table(Generic[E]):
 
     def put(self, key: str, record: E) -> None:
         """Keep the record under this key."""
+        body = self._encoder.encode(record)  # first: a record that cannot be kept is not held either
+        self._database.write(self._kind, key, body)
         self._hold(key, record)
-        self._database.write(self._kind, key, self._encoder.encode(record))
 
     def drop(self, key: str) -> None:
         """Forget the record; one that is not there is fine."""
@@ -98,17 +102,6 @@ class Table(Generic[E]):
 
     def __len__(self) -> int:
         return len(self._records)
-
-    def dump(self) -> dict[str, bytes]:
-        """Every record as JSON, for a snapshot."""
-        return {key: self._encoder.encode(record) for key, record in self._records.items()}
-
-    def restore(self, dump: dict[str, bytes]) -> None:
-        """Hold exactly what `dump` holds."""
-        for key in list(self._records):
-            self.drop(key)
-        for key, body in dump.items():
-            self.put(key, self._decoder.decode(body))
 
     def _hold(self, key: str, record: E) -> None:
         self._records[key] = record

@@ -28,9 +28,9 @@ def ensure(folder: Path) -> Certificates:
     folder.mkdir(parents=True, exist_ok=True)
     authority = trustme.CA(organization_name="local Azure", organization_unit_name="a test authority of this machine")
     server = authority.issue_cert(*NAMES)
-    _write(found.server, server.private_key_and_cert_chain_pem.bytes())
+    write(found.server, server.private_key_and_cert_chain_pem.bytes())
     # The authority last: a kill in between leaves no pair that does not match.
-    _write(found.authority, authority.cert_pem.bytes())
+    write(found.authority, authority.cert_pem.bytes())
     return found
 
 
@@ -49,9 +49,9 @@ def bundle(authority: Path) -> bytes:
     return system.rstrip() + b"\n" + authority.read_bytes()
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write whole or not at all, readable by the owner alone."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, readable by the owner alone."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
     temporary.replace(path)

@@ -7,6 +7,7 @@ Nothing here has heard of HTTP.
 from __future__ import annotations
 
 import heapq
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from infra.localazure import catalogue, ids
-from infra.localazure.clock import VirtualClock
+from infra.localazure.clock import LAST, VirtualClock
 from infra.localazure.entities import (
     Account,
     Activity,
@@ -33,6 +34,9 @@ from infra.localazure.entities import (
 )
 from infra.localazure.store import Database, Table
 from infra.localazure.switches import Switches
+
+SERVICE = "Microsoft.CognitiveServices"
+"""Who the activity log names for what the service does by itself."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -60,7 +64,12 @@ class World:
 
     def __init__(self, folder: Path | None = None, clock: VirtualClock | None = None) -> None:
         """Read the folder's state, or start empty; the clock goes on from where it stood."""
+        self.lock = threading.RLock()
+        """Held while a request is answered and while the clock is moved: one change at a time."""
         self.clock = clock or VirtualClock()
+        self.kept_ahead = timedelta(0)
+        """How far ahead of itself the clock is written down. Whoever writes it down more often than that has it go on,
+        after a kill, from a moment that nobody has seen yet: never back."""
         self.switches = Switches()
         self.catalogue = catalogue.load()
         self.database = Database(folder / "state.db" if folder else None)
@@ -111,27 +120,40 @@ class World:
         return now
 
     def advance(self, by: timedelta) -> datetime:
-        """Move the clock ahead, everything due in between happening at its own moment."""
-        target = self.now() + by
-        while self._due and self._due[0][0] <= target:
-            if self._due[0][0] > self.now():
-                self.clock.advance(self._due[0][0] - self.now())
+        """Move the clock ahead, everything due in between happening at its own moment; raises ValueError."""
+        with self.lock:
             self.settle()
-        if target > self.now():
-            self.clock.advance(target - self.now())
-        self.keep_time()
-        return self.settle()
+            start = self.now()
+            if by < timedelta(0) or by > LAST - start:
+                return self.clock.advance(by)  # which says why it cannot be
+            target = start + by
+            while self._due and self._due[0][0] <= target:
+                self._move_to(self._due[0][0])
+                self.settle()
+            self._move_to(target)
+            self.keep_time()
+            return self.settle()
+
+    def _move_to(self, at: datetime) -> None:
+        if at > self.now():
+            self.clock.advance(at - self.now())
 
     def keep_time(self) -> None:
-        """Write down the moment and the switches, to go on from after a stop."""
-        meta: Json = {"now": self.now(), "factor": self.clock.factor, "switches": self.switches}
-        self.database.write("meta", "world", msgspec.json.encode(meta))
+        """Write down the moment (as far ahead as `kept_ahead` says) and the switches, to go on from after a stop."""
+        with self.lock:
+            factor = self.clock.factor
+            meta: Json = {
+                "now": self.now() + self.kept_ahead * factor,
+                "factor": factor,
+                "switches": self.switches,
+            }
+            self.database.write("meta", "world", msgspec.json.encode(meta))
 
     def _restore_meta(self) -> None:
         for _, body in self.database.read("meta"):
             meta = msgspec.json.decode(body)
-            self.clock.set(datetime.fromisoformat(meta["now"]))
             self.clock.follow(meta["factor"])
+            self.clock.set(datetime.fromisoformat(meta["now"]))
             self.switches = msgspec.convert(meta["switches"], Switches)
 
     # --- finding things --------------------------------------------------------------------------------------------
@@ -141,10 +163,8 @@ class World:
         account = self.accounts.get(key)
         return account if account is not None and account.deleted_at is None else None
 
-    def record(
-        self, operation: str, resource: str, caller: Caller | None, *, status: str = "Succeeded", by: str = ""
-    ) -> None:
-        """Write an entry of the activity log."""
+    def record(self, operation: str, resource: str, caller: Caller | None) -> None:
+        """Write an entry of the activity log; without a caller it was the service itself."""
         claims: dict[str, str] = {}
         if caller is not None:
             claims = {
@@ -157,8 +177,7 @@ class World:
             at=now,
             operation=operation,
             resource=resource,
-            caller=by or (caller.client or caller.principal if caller else ""),
-            status=status,
+            caller=(caller.client or caller.principal) if caller else SERVICE,
             claims=claims,
             correlation=ids.new_guid(),
         )
@@ -177,3 +196,9 @@ class World:
         )
         self.operations.put(operation.id, operation)
         return operation
+
+    def close(self) -> None:
+        """Write down the very moment and let go of the state."""
+        self.kept_ahead = timedelta(0)
+        self.keep_time()
+        self.database.close()

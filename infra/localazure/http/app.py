@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email.utils
 import hmac
+import logging
+import re
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -12,13 +14,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from infra.localazure import accounts, deployments, errors, generic, groups, ids, roles
+from infra.localazure import deployments, errors, generic, groups, ids, roles, softdelete
 from infra.localazure.directory import ARM_AUDIENCES, Directory, bearer
 from infra.localazure.entities import Account, Deployment
-from infra.localazure.http import arm, control, data_plane, entra
+from infra.localazure.http import arm, control, data_plane, entra, envelope, versions
 from infra.localazure.http.call import Answer, Call
 from infra.localazure.http.router import Route, split
 from infra.localazure.inference import Meter
@@ -31,7 +33,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 MOST_BYTES = 4 * 1024 * 1024
 """Largest body of a request: ARM's limit."""
 KEPT_REQUESTS = 20_000
-_VERSION_LENGTH = len("YYYY-MM-DD")
+_ARM = {"subscriptions", "providers", "tenants"}
+_SECRET = re.compile(r"sig|code|key|token|secret|password|assertion", re.IGNORECASE)
+_log = logging.getLogger("infra.localazure")
 
 
 class Logged(msgspec.Struct, frozen=True):
@@ -56,11 +60,18 @@ class App:
         self.meter = Meter(world)
         self.control_key = control_key or secrets.token_urlsafe(24)
         self.log: deque[Logged] = deque(maxlen=KEPT_REQUESTS)
-        accounts.wire_up(world)
-        deployments.wire_up(world)
+        self.wire_up()
+
+    def wire_up(self) -> None:
+        """Schedule what the state has coming: at the start, and again when switches have moved it."""
+        softdelete.wire_up(self.world)
+        deployments.wire_up(self.world)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request (or the server's start and stop)."""
+        """Answer one HTTP request (or the server's start and stop).
+
+        A mistake of local Azure's own is a 500 in Azure's envelope, and its traceback stands in the process's log.
+        """
         if scope["type"] == "lifespan":
             await _live(receive, send)
             return
@@ -68,50 +79,50 @@ class App:
         call = Call(
             app=self,
             method=request.method,
-            path="",
+            path=scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?")[0],
             query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
             headers={k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]},
             body=b"",
             peer=request.client.host if request.client else "",
             request_id=ids.new_guid(),
         )
-        answer = await self._answer(call, request)
-        await _response(call, answer)(scope, receive, send)
+        try:
+            answer = await self._answer(call, request)
+            response = _response(call, answer)
+        except ClientDisconnect:
+            return  # nobody is left to answer
+        except Exception:
+            _log.exception("local Azure made a mistake in %s %s", call.method, call.path)
+            at = f"{self.world.clock.real_now():%Y-%m-%dT%H:%M:%SZ}"
+            answer = envelope.refusal(call, errors.INTERNAL(at=at, request=call.request_id))
+            response = _response(call, answer)
+        self.log.append(self._entry(call, answer))
+        await response(scope, receive, send)
 
     async def _answer(self, call: Call, request: Request) -> Answer:
-        raw = request.scope.get("raw_path", request.scope["path"].encode()).decode("latin-1").split("?")[0]
-        call.path = raw
         try:
             call.body = await _read(request)
-            answer = self.handle(call, split(raw))
+            with self.world.lock:
+                return self.handle(call, split(call.path))
         except errors.AzureError as error:
-            answer = _refusal(error)
-        self.log.append(
-            Logged(
-                at=self.world.now(),
-                method=call.method,
-                path=call.path,
-                query="&".join(f"{k}={v}" for k, v in call.query.items() if k.lower() not in {"sig", "code"}),
-                status=answer.status,
-                caller=call.caller.client or call.caller.principal,
-                code=_code(answer),
-            )
+            return envelope.refusal(call, error)
+
+    def _entry(self, call: Call, answer: Answer) -> Logged:
+        return Logged(
+            at=self.world.now(),
+            method=call.method,
+            path=call.path,
+            query="&".join(f"{k}={'***' if _SECRET.search(k) else v}" for k, v in call.query.items()),
+            status=answer.status,
+            caller=call.caller.client or call.caller.principal,
+            code=envelope.code(answer),
         )
-        return answer
 
     def handle(self, call: Call, segments: list[str]) -> Answer:
         """Answer a call whose path has these segments; raises AzureError."""
         self.world.settle()
         call.path = "/" + "/".join(segments)
-        first = segments[0].lower() if segments else ""
-        if first in {"subscriptions", "providers", "tenants"}:
-            return self._manage(call, segments)
-        if data_plane.is_data_host(first):
-            return self._serve(call, segments)
-        if first == control.PREFIX:
-            return self._control(call, segments)
-        route, call.params = entra.ROUTER.find(call.method, segments)
-        return route.handler(call)
+        return self._plane(segments)(call, segments)
 
     def served(self, account: Account, deployment: Deployment, operation: str, asked: int, said: int) -> None:
         """Take note of a call that a deployment answered, with its tokens."""
@@ -119,54 +130,52 @@ class App:
 
     # --- planes ----------------------------------------------------------------------------------------------------
 
+    def _plane(self, segments: list[str]) -> Callable[[Call, list[str]], Answer]:
+        first = segments[0].lower() if segments else ""
+        if first in _ARM:
+            return self._manage
+        if data_plane.is_data_host(first):
+            return self._serve
+        return self._control if first == control.PREFIX else self._log_in
+
     def _manage(self, call: Call, segments: list[str]) -> Answer:
         call.caller = self._arm_caller(call)
-        call.api_version = _api_version(call)
-        route = self._arm_route(call, segments)
-        subscription = ids.subscription_of(call.path)
-        if subscription is not None:
-            found = groups.subscription(self.world, subscription)
-            if found.tenant != call.caller.tenant:
-                raise errors.WRONG_TENANT(
-                    issuer=f"https://sts.windows.net/{call.caller.tenant}/",
-                    expected=f"https://sts.windows.net/{found.tenant}/",
-                    authority=call.url(f"/{found.tenant}"),
-                )
+        call.api_version = versions.of_query(call.query)
+        route = _arm_route(call, segments)
+        self._require_own_tenant(call)
         if route.action is not None:
             action = route.action.replace("{namespace}", call.params.get("namespace", ""))
-            roles.require(self.world, call.caller, action, _scope(call, action))
+            roles.require(self.world, call.caller, action, _scope(call.path, action))
         return route.handler(call)
 
-    def _arm_route(self, call: Call, segments: list[str]) -> Route:
-        try:
-            route, call.params = arm.ROUTER.find(call.method, segments)
-        except errors.AzureError:
-            if call.method not in arm.GENERIC:
-                raise
-            handler, verb = arm.GENERIC[call.method]
-            return Route(call.method, call.path, handler, generic.action(call.path, verb))
-        return route
+    def _require_own_tenant(self, call: Call) -> None:
+        parts = call.path.split("/")
+        if parts[1].lower() != "subscriptions" or len(parts) < 3:
+            return
+        found = groups.subscription(self.world, parts[2])
+        if found.tenant != call.caller.tenant:
+            raise errors.WRONG_TENANT(
+                issuer=f"https://sts.windows.net/{call.caller.tenant}/",
+                expected=f"https://sts.windows.net/{found.tenant}/",
+                authority=call.url(f"/{found.tenant}"),
+            )
 
     def _arm_caller(self, call: Call) -> Caller:
         token = bearer(call.headers.get("authorization"))
         if token is None:
             raise errors.NO_TOKEN({"www-authenticate": f'Bearer authorization_uri="{self.world.origin}/common"'})
-        caller = self.directory.caller(token, ARM_AUDIENCES)
+        audiences = (*ARM_AUDIENCES, self.world.origin)
+        caller = self.directory.caller(token, audiences)
         extra = call.headers.get("x-ms-authorization-auxiliary", "").replace(";", ",").split(",")
         tokens = [bearer(part) or part.strip() for part in extra if part.strip()]
         if not tokens:
             return caller
-        auxiliary = tuple(self.directory.caller(t, ARM_AUDIENCES) for t in tokens)
+        auxiliary = tuple(self.directory.caller(t, audiences) for t in tokens)
         return msgspec.structs.replace(caller, auxiliary=auxiliary)
 
     def _serve(self, call: Call, segments: list[str]) -> Answer:
-        account = data_plane.account_of(call, segments[0])
-        route, call.params = data_plane.ROUTER.find(call.method, segments)
-        data_plane.admit(call, account, route.action or "")
-        if data_plane.takes_a_version(segments):
-            call.api_version = call.query.get("api-version", "")
-            if not _is_version(call.api_version):
-                raise errors.BAD_DATA_API_VERSION()
+        route = data_plane.route(call, segments)
+        data_plane.admit(call, route.action or "")
         return route.handler(call)
 
     def _control(self, call: Call, segments: list[str]) -> Answer:
@@ -174,6 +183,10 @@ class App:
         given = call.headers.get(control.KEY_HEADER, "")
         if route.action is not None and not hmac.compare_digest(given.encode(), self.control_key.encode()):
             raise errors.BAD_KEY()
+        return route.handler(call)
+
+    def _log_in(self, call: Call, segments: list[str]) -> Answer:
+        route, call.params = entra.ROUTER.find(call.method, segments)
         return route.handler(call)
 
 
@@ -192,53 +205,36 @@ async def _read(request: Request) -> bytes:
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > MOST_BYTES:
-            raise errors.TOO_LARGE(limit=MOST_BYTES)
-        chunks.append(chunk)
+        if size <= MOST_BYTES:
+            chunks.append(chunk)  # what is too much is read to its end all the same, so that the client hears why
+    if size > MOST_BYTES:
+        raise errors.TOO_LARGE(limit=MOST_BYTES)
     return b"".join(chunks)
 
 
-def _is_version(version: str) -> bool:
-    day, rest = version[:_VERSION_LENGTH], version[_VERSION_LENGTH:]
+def _arm_route(call: Call, segments: list[str]) -> Route:
+    """The route of the table; else a resource without rules of its own, or nothing."""
     try:
-        datetime.strptime(day, "%Y-%m-%d")  # noqa: DTZ007 - only its shape is of interest
-    except ValueError:
-        return False
-    return len(day) == _VERSION_LENGTH and rest in {"", "-preview", "-alpha", "-beta"}
+        route, call.params = arm.ROUTER.find(call.method, segments)
+    except errors.AzureError as error:
+        if error.kind is not errors.NO_SUCH_ROUTE:
+            raise
+        kind = generic.type_of(call.path, call.api_version)
+        if call.method not in arm.GENERIC or (generic.is_collection(call.path) and call.method != "GET"):
+            raise errors.WRONG_METHOD(method=call.method) from None
+        handler, verb = arm.GENERIC[call.method]
+        return Route(call.method, call.path, handler, f"{kind}/{verb}")
+    return route
 
 
-def _api_version(call: Call) -> str:
-    version = next((v for k, v in call.query.items() if k.lower() == "api-version"), "")
-    if not version:
-        raise errors.NO_API_VERSION()
-    if not _is_version(version):
-        raise errors.BAD_API_VERSION(version=version)
-    return version
-
-
-def _scope(call: Call, action: str) -> str:
-    """Where the action must be allowed: the resource itself, or what holds it for a list or an action on it."""
-    if "scope" in call.params:
-        return call.params["scope"]
-    if action.endswith("/action"):
-        return call.path.rsplit("/", 1)[0]
-    return call.path
-
-
-def _refusal(error: errors.AzureError) -> Answer:
-    return Answer(error.status, {"error": {"code": error.code, "message": error.message}}, dict(error.headers))
-
-
-def _code(answer: Answer) -> str:
-    body = answer.body
-    if answer.status < 400 or not isinstance(body, dict):
-        return ""
-    error = body.get("error")
-    return str(error.get("code", "")) if isinstance(error, dict) else str(error)
+def _scope(path: str, action: str) -> str:
+    """Where the action must be allowed: the resource itself; for an action on it what the action's path follows."""
+    return path.rsplit("/", 1)[0] if action.endswith("/action") else path
 
 
 def _response(call: Call, answer: Answer) -> Response:
     now = call.now
+    correlation = call.headers.get("x-ms-correlation-request-id", "")
     headers = {
         "date": email.utils.format_datetime(now, usegmt=True),
         "cache-control": "no-cache",
@@ -247,17 +243,15 @@ def _response(call: Call, answer: Answer) -> Response:
         "strict-transport-security": "max-age=31536000; includeSubDomains",
         "x-content-type-options": "nosniff",
         "x-ms-request-id": call.request_id,
-        "x-ms-correlation-request-id": call.headers.get("x-ms-correlation-request-id", call.request_id),
+        "x-ms-correlation-request-id": correlation if ids.GUID.fullmatch(correlation) else call.request_id,
         "x-ms-routing-request-id": f"LOCAL:{now:%Y%m%dT%H%M%SZ}:{call.request_id}",
         "apim-request-id": call.request_id,
         **answer.headers,
     }
     if answer.stream is not None:
         return StreamingResponse(answer.stream, answer.status, headers, answer.content_type)
-    if answer.content is not None:
-        return Response(answer.content, answer.status, headers, answer.content_type)
     if answer.body is None:
         return Response(b"", answer.status, headers)
-    if isinstance(answer.body, dict) and "etag" in answer.body:
+    if isinstance(answer.body, dict) and isinstance(answer.body.get("etag"), str):
         headers["etag"] = answer.body["etag"]
     return Response(msgspec.json.encode(answer.body), answer.status, headers, answer.content_type)

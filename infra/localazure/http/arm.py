@@ -96,8 +96,7 @@ ROUTES = [
     Route(
         "GET",
         _CS + "/locations/{location}/operationResults/{operation}",
-        cs.get_operation,
-        "Microsoft.CognitiveServices/locations/operationresults/read",
+        cs.get_operation,  # whoever was given its address may follow it: a role at a group alone is enough
     ),
     # Roles
     Route(

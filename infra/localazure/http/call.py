@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from infra.localazure import bodies
-from infra.localazure.entities import Json
+from infra.localazure.entities import Account, Json
 from infra.localazure.world import Caller, World
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class Call:
     peer: str
     params: dict[str, str] = field(default_factory=dict)
     caller: Caller = field(default_factory=lambda: Caller(principal="", tenant=""))
+    account: Account | None = None
+    """The account that a call to the data plane is for."""
     api_version: str = ""
     request_id: str = ""
 
@@ -60,6 +62,5 @@ class Answer:
     status: int = 200
     body: Json | list[Any] | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    content: bytes | None = None
     content_type: str = "application/json; charset=utf-8"
     stream: AsyncIterator[bytes] | None = None

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from infra.localazure import accounts, bodies, catalogue, deployments, errors, groups, ids
-from infra.localazure.entities import Account, Json, Operation
-from infra.localazure.http import wire
+from infra.localazure import accounts, bodies, catalogue, deployments, errors, groups, ids, placement, softdelete
+from infra.localazure.entities import Account, Deployment, Json, Operation
+from infra.localazure.http import versions, wire
 from infra.localazure.http.call import Answer, Call
 
 
-def _address(call: Call) -> str:
-    return ids.account_id(call.params["subscription"], call.params["group"], call.params["account"])
-
-
 def _account(call: Call) -> Account:
-    return accounts.get(call.world, _address(call))
+    return accounts.get(call.world, call.params["subscription"], call.params["group"], call.params["account"])
 
 
 # --- accounts ------------------------------------------------------------------------------------------------------
@@ -43,11 +39,11 @@ def get_account(call: Call) -> Answer:
 
 def delete_account(call: Call) -> Answer:
     """Soft-delete an account; 204 where there is none."""
-    found = call.world.account(ids.key(_address(call)))
+    p = call.params
+    found = call.world.account(ids.key(ids.account_id(p["subscription"], p["group"], p["account"])))
     if found is None:
         return Answer(204)
-    accounts.delete(call.world, call.caller, found)
-    return Answer(200)
+    return _gone(call, found.id, found.location, softdelete.delete(call.world, call.caller, found))
 
 
 def list_accounts_in_group(call: Call) -> Answer:
@@ -94,20 +90,16 @@ def list_account_usages(call: Call) -> Answer:
     found = _account(call)
     limits = call.world.catalogue.account_limits
     tuned = [d for d in call.world.deployments.of(ids.key(found.id)) if d.custom]
-    usage = _usage("OpenAI.FineTuned.Deployments", len(tuned), limits["fineTunedDeployments"])
+    usage = _usage(placement.TUNED_DEPLOYMENTS, len(tuned), limits["fineTunedDeployments"])
     return Answer(body=wire.page([usage]))
 
 
 def check_domain(call: Call) -> Answer:
     """Whether a subdomain is free."""
-    body = bodies.read_object(call.body)
-    subdomain = str(body.get("subdomainName", ""))
+    body = call.read(bodies.DomainCheck)
+    subdomain = body.subdomain_name
     free = accounts.subdomain_free(call.world, subdomain)
-    answer: Json = {
-        "isSubdomainAvailable": free,
-        "subdomainName": subdomain,
-        "type": body.get("type", ids.ACCOUNTS),
-    }
+    answer: Json = {"isSubdomainAvailable": free, "subdomainName": subdomain, "type": body.type}
     if not free:
         answer["reason"] = f"Sub domain name '{subdomain}' is already used. Please pick a different name."
     return Answer(body=answer)
@@ -126,20 +118,17 @@ def list_deleted(call: Call) -> Answer:
 def get_deleted(call: Call) -> Answer:
     """One soft-deleted account."""
     p = call.params
-    found = accounts.deleted(call.world, p["subscription"], p["location"], p["group"], p["account"])
+    found = softdelete.get(call.world, p["subscription"], p["location"], p["group"], p["account"])
     return Answer(body=wire.deleted_account(call.world, found))
 
 
 def purge(call: Call) -> Answer:
-    """Purge a soft-deleted account; a long-running operation."""
+    """Purge a soft-deleted account; 204 where there is none."""
     p = call.params
-    found = accounts.deleted(call.world, p["subscription"], p["location"], p["group"], p["account"])
-    accounts.purge(call.world, call.caller, found)
-    seconds = call.world.switches.purge
-    if seconds == 0:
-        return Answer(200)
-    operation = call.world.start_operation(found.id, found.location, seconds)
-    return Answer(202, headers=_follow(call, operation, location=True))
+    found = softdelete.find(call.world, p["subscription"], p["location"], p["group"], p["account"])
+    if found is None:
+        return Answer(204)
+    return _gone(call, found.id, found.location, softdelete.purge(call.world, call.caller, found))
 
 
 # --- deployments ---------------------------------------------------------------------------------------------------
@@ -147,22 +136,20 @@ def purge(call: Call) -> Answer:
 
 def put_deployment(call: Call) -> Answer:
     """Create or change a deployment."""
-    owner = _account(call)
-    body = call.read(bodies.Deployment)
+    owner = _parent(call)
+    body = versions.deployment(bodies.read_object(call.body), call.api_version)
     made, new = deployments.put(call.world, call.caller, owner, call.params["deployment"], body)
-    headers: dict[str, str] = {}
-    if deployments.state(made, call.now) not in {"Succeeded", "Failed"} and made.settled_at is not None:
-        seconds = (made.settled_at - call.now).total_seconds()
-        headers = _follow(call, call.world.start_operation(made.id, owner.location, seconds))
-    return Answer(201 if new else 200, wire.deployment(call.world, owner, made, call.api_version), headers)
+    return _written(call, owner, made, 201 if new else 200)
 
 
 def patch_deployment(call: Call) -> Answer:
-    """Change SKU or tags of a deployment."""
+    """Change SKU or tags of a deployment; the versions up to 2023-05-01 cannot."""
+    if call.api_version[:10] < versions.PATCH_SINCE:
+        raise errors.WRONG_METHOD(method=call.method)
     owner = _account(call)
     found = deployments.get(call.world, owner, call.params["deployment"])
     changed = deployments.patch(call.world, call.caller, owner, found, call.read(bodies.DeploymentPatch))
-    return Answer(200, wire.deployment(call.world, owner, changed, call.api_version))
+    return _written(call, owner, changed, 202 if deployments.seconds_left(changed, call.now) else 200)
 
 
 def get_deployment(call: Call) -> Answer:
@@ -175,11 +162,10 @@ def get_deployment(call: Call) -> Answer:
 def delete_deployment(call: Call) -> Answer:
     """Delete a deployment; 204 where there is none."""
     owner = _account(call)
-    found = call.world.deployments.get(ids.key(f"{owner.id}/deployments/{call.params['deployment']}"))
+    found = deployments.find(call.world, owner, call.params["deployment"])
     if found is None:
         return Answer(204)
-    deployments.delete(call.world, call.caller, owner, found)
-    return Answer(200)
+    return _gone(call, found.id, owner.location, deployments.delete(call.world, call.caller, owner, found))
 
 
 def list_deployments(call: Call) -> Answer:
@@ -220,9 +206,9 @@ def list_location_usages(call: Call) -> Answer:
     """Quotas of a subscription in a region, and how much of them is used."""
     world, region = call.world, _region(call)
     subscription = call.params["subscription"].lower()
-    used = deployments.usage(world, subscription, region)
+    used = placement.usage(world, subscription, region)
     standing = [a for a in world.accounts.of(f"{subscription}/{region}") if a.deleted_at is None]
-    names = sorted({s.usage for m in world.catalogue.models for s in world.catalogue.skus(m, region)})
+    names = {s.usage for m in world.catalogue.models for s in world.catalogue.skus(m, region)}
     items = [
         _usage(
             f"{kind}.S0.AccountCount",
@@ -231,9 +217,10 @@ def list_location_usages(call: Call) -> Answer:
         )
         for kind in ("OpenAI", "AIServices")
     ]
-    tuned = sum(d.custom for a in standing for d in world.deployments.of(ids.key(a.id)))
-    items.append(_usage("OpenAI.FineTuned.Deployments", tuned, world.catalogue.account_limits["fineTunedDeployments"]))
-    items += [_usage(name, used.get(name, 0), world.catalogue.limit(name)) for name in names]
+    items += [
+        _usage(name, used.get(name, 0), world.catalogue.limit(name))
+        for name in sorted({placement.TUNED_DEPLOYMENTS, *names})
+    ]
     return Answer(body=wire.page(items))
 
 
@@ -256,6 +243,30 @@ def get_operation(call: Call) -> Answer:
     return Answer(body=body)
 
 
+def _parent(call: Call) -> Account:
+    """The account that a child is written to; without one the child's write is refused in words of its own."""
+    p = call.params
+    groups.group(call.world, p["subscription"], p["group"])
+    found = call.world.account(ids.key(ids.account_id(p["subscription"], p["group"], p["account"])))
+    if found is None:
+        raise errors.NO_PARENT(verb="write", type=ids.DEPLOYMENTS, parent=f"accounts/{p['account']}")
+    return found
+
+
+def _written(call: Call, owner: Account, made: Deployment, status: int) -> Answer:
+    """A deployment as a write leaves it; one that takes its time names the operation to follow."""
+    seconds = deployments.seconds_left(made, call.now)
+    headers = _follow(call, call.world.start_operation(made.id, owner.location, seconds)) if seconds else {}
+    return Answer(status, wire.deployment(call.world, owner, made, call.api_version), headers)
+
+
+def _gone(call: Call, resource_id: str, location: str, seconds: float) -> Answer:
+    """The empty answer to a delete; one that takes its time names the operation to follow."""
+    if not seconds:
+        return Answer(200)
+    return Answer(202, headers=_follow(call, call.world.start_operation(resource_id, location, seconds)))
+
+
 def _region(call: Call) -> str:
     region = call.world.catalogue.region(call.params["location"])
     if region is None:
@@ -274,13 +285,10 @@ def _usage(name: str, current: int, limit: int) -> Json:
     }
 
 
-def _follow(call: Call, operation: Operation, *, location: bool = False) -> dict[str, str]:
+def _follow(call: Call, operation: Operation) -> dict[str, str]:
     """The header that tells where to ask how an operation stands."""
     path = (
         f"/subscriptions/{operation.subscription}/providers/Microsoft.CognitiveServices/locations/"
         f"{operation.location}/operationResults/{operation.id}?api-version={call.api_version}"
     )
-    headers = {"azure-asyncoperation": call.url(path)}
-    if location:
-        headers["location"] = call.url(path)
-    return headers
+    return {"azure-asyncoperation": call.url(path)}

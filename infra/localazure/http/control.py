@@ -10,7 +10,7 @@ from infra.localazure import bodies, errors
 from infra.localazure.http import wire
 from infra.localazure.http.call import Answer, Call
 from infra.localazure.http.router import Route, Router
-from infra.localazure.seed import Seed, plant
+from infra.localazure.seed import BadSeed, Seed, plant
 from infra.localazure.switches import Switches
 
 PREFIX = ".local-azure"
@@ -45,7 +45,6 @@ def put_clock(call: Call) -> Answer:
         call.world.clock.follow(call.read(Follow).factor)
     except ValueError as error:
         raise errors.BAD_REQUEST(fact=str(error)) from error
-    call.world.keep_time()
     return get_clock(call)
 
 
@@ -70,7 +69,7 @@ def put_switches(call: Call) -> Answer:
         call.world.switches = msgspec.convert(wanted, Switches)
     except msgspec.ValidationError as error:
         raise errors.BAD_REQUEST(fact=str(error)) from error
-    call.world.keep_time()
+    call.app.wire_up()  # what is due may be due sooner now
     return get_switches(call)
 
 
@@ -81,7 +80,10 @@ def get_log(call: Call) -> Answer:
 
 def post_seed(call: Call) -> Answer:
     """Plant tenants, subscriptions, principals, roles and models."""
-    plant(call.world, call.read(Seed))
+    try:
+        plant(call.world, call.read(Seed))
+    except BadSeed as error:
+        raise errors.BAD_REQUEST(fact=str(error)) from error
     return Answer(204)
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs
 
-from infra.localazure import ids
-from infra.localazure.directory import ARM_AUDIENCES, LoginRefused
+from infra.localazure import errors
+from infra.localazure.directory import ARM_AUDIENCES
 from infra.localazure.entities import Json
 from infra.localazure.http.call import Answer, Call
 from infra.localazure.http.router import Route, Router
 
+ANY_TENANT = {"common", "organizations", "consumers"}
+
 
 def openid_configuration(call: Call) -> Answer:
-    """Where a tenant's endpoints are."""
-    tenant = call.params["tenant"]
+    """Where a tenant's endpoints are; its domain name is answered with its id, as Entra does."""
+    named = call.params["tenant"]
+    tenant = named if named.lower() in ANY_TENANT else call.app.directory.require_tenant(named)
     base = call.url(f"/{tenant}")
     return Answer(
         body={
@@ -37,28 +40,18 @@ def openid_configuration(call: Call) -> Answer:
 def token(call: Call) -> Answer:
     """Client credentials: a secret for a token."""
     form = {k: v[0] for k, v in parse_qs(call.body.decode("utf-8", "replace")).items()}
-    try:
-        if form.get("grant_type") != "client_credentials":
-            raise LoginRefused(
-                400,
-                "unsupported_grant_type",
-                70003,
-                f"AADSTS70003: The app requested an unsupported grant type '{form.get('grant_type', '')}'.",
-            )
-        if "client_secret" not in form:
-            raise LoginRefused(
-                401,
-                "invalid_client",
-                7000216,
-                "AADSTS7000216: 'client_assertion', 'client_secret' or 'request' is "
-                "required for the 'client_credentials' grant type.",
-            )
-        scope = form.get("scope") or f"{form.get('resource', '')}/.default"
-        value, seconds = call.app.directory.client_credentials(
-            call.params["tenant"], form.get("client_id", ""), form["client_secret"], scope
-        )
-    except LoginRefused as refusal:
-        return _refused(call, refusal)
+    if "grant_type" not in form:
+        raise errors.NO_LOGIN_FIELD(name="grant_type")
+    if form["grant_type"] != "client_credentials":
+        raise errors.BAD_GRANT(grant=form["grant_type"])
+    if "client_id" not in form:
+        raise errors.NO_LOGIN_FIELD(name="client_id")
+    if "client_secret" not in form:
+        raise errors.NO_SECRET()
+    scope = form.get("scope") or f"{form.get('resource', '')}/.default"
+    value, seconds = call.app.directory.client_credentials(
+        call.params["tenant"], form["client_id"], form["client_secret"], scope
+    )
     return Answer(
         body={"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": value}
     )
@@ -121,24 +114,6 @@ def _cloud(call: Call) -> Json:
             "synapseAnalytics": "dev.azuresynapse.net",
         },
     }
-
-
-def _refused(call: Call, refusal: LoginRefused) -> Answer:
-    trace = ids.new_guid()
-    at = f"{call.world.clock.real_now():%Y-%m-%d %H:%M:%SZ}"
-    text = f"{refusal.text} Trace ID: {trace} Correlation ID: {call.request_id} Timestamp: {at}"
-    return Answer(
-        refusal.status,
-        {
-            "error": refusal.error,
-            "error_description": text,
-            "error_codes": [refusal.code],
-            "timestamp": at,
-            "trace_id": trace,
-            "correlation_id": call.request_id,
-            "error_uri": f"{call.world.origin}/error?code={refusal.code}",
-        },
-    )
 
 
 ROUTES = [

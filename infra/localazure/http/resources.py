@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.localazure import accounts, bodies, errors, generic, groups, ids, roles
+from infra.localazure import accounts, bodies, errors, generic, groups, ids, roles, softdelete
 from infra.localazure.http import wire
 from infra.localazure.http.call import Answer, Call
 
 
 def list_subscriptions(call: Call) -> Answer:
     """The subscriptions in which the caller holds a role."""
-    held = {
-        sub
-        for who in _holders(call)
-        for a in call.world.role_assignments.of(who)
-        for sub in [ids.subscription_of(a.scope)]
-        if sub
-    }
-    mine = [s for s in call.world.subscriptions if s.id in held and s.tenant == call.caller.tenant]
+    held = [ids.key(a.scope) for a in roles.held(call.world, call.caller.principal, call.now)]
+    reached = {ids.subscription_of(scope) for scope in held}
+    everywhere = "/" in held
+    mine = [s for s in call.world.subscriptions if s.tenant == call.caller.tenant and (everywhere or s.id in reached)]
     return Answer(body={"value": [wire.subscription(s) for s in mine], "count": {"type": "Total", "value": len(mine)}})
 
 
@@ -67,10 +63,7 @@ def list_providers(call: Call) -> Answer:
 def get_provider(call: Call) -> Answer:
     """One resource provider."""
     found = groups.subscription(call.world, call.params["subscription"])
-    namespace = call.params["namespace"].lower()
-    if namespace not in groups.PROVIDERS:
-        raise errors.NO_SUCH_ROUTE(path=call.path)
-    return Answer(body=wire.provider(call.world, found, namespace))
+    return Answer(body=wire.provider(call.world, found, groups.require_provider(call.params["namespace"])))
 
 
 def register_provider(call: Call) -> Answer:
@@ -101,11 +94,7 @@ def put_group(call: Call) -> Answer:
 def patch_group(call: Call) -> Answer:
     """Change the tags of a resource group."""
     found = groups.group(call.world, call.params["subscription"], call.params["group"])
-    body = call.read(bodies.Group)
-    body.location = found.location
-    body.tags = found.tags if body.tags is None else body.tags
-    made, _ = groups.put_group(call.world, call.caller, call.params["subscription"], found.name, body)
-    return Answer(body=wire.group(made))
+    return Answer(body=wire.group(groups.patch_group(call.world, call.caller, found, call.read(bodies.Group))))
 
 
 def get_group(call: Call) -> Answer:
@@ -123,7 +112,7 @@ def delete_group(call: Call) -> Answer:
     """Delete a resource group and what is in it; accounts in it are soft-deleted."""
     found = groups.group(call.world, call.params["subscription"], call.params["group"])
     for account in accounts.in_subscription(call.world, found.subscription, found.name):
-        accounts.delete(call.world, call.caller, account)
+        softdelete.delete_now(call.world, call.caller, account)
     groups.delete_group(call.world, call.caller, found)
     return Answer(200)
 
@@ -140,7 +129,8 @@ def list_in_group(call: Call) -> Answer:
 
 def put_generic(call: Call) -> Answer:
     """Keep a resource of a type without rules of its own."""
-    made, new = generic.put(call.world, call.caller, call.path, bodies.read_object(call.body))
+    body = bodies.read_object(call.body)
+    made, new = generic.put(call.world, call.caller, call.path, bodies.convert(body, bodies.Generic), body)
     return Answer(201 if new else 200, wire.generic(made))
 
 
@@ -153,7 +143,7 @@ def get_generic(call: Call) -> Answer:
 
 def patch_generic(call: Call) -> Answer:
     """Change tags and properties of such a resource."""
-    return Answer(body=wire.generic(generic.patch(call.world, call.caller, call.path, bodies.read_object(call.body))))
+    return Answer(body=wire.generic(generic.patch(call.world, call.caller, call.path, call.read(bodies.Generic))))
 
 
 def delete_generic(call: Call) -> Answer:
@@ -167,6 +157,7 @@ def delete_generic(call: Call) -> Answer:
 def put_assignment(call: Call) -> Answer:
     """Assign a role at a scope."""
     body = call.read(bodies.RoleAssignment)
+    generic.require_exists(call.world, call.params["scope"])
     made, new = roles.assign(call.world, call.caller, call.params["scope"], call.params["name"], body.properties)
     return Answer(201 if new else 200, wire.role_assignment(made))
 
@@ -188,9 +179,10 @@ def delete_assignment(call: Call) -> Answer:
 def list_assignments(call: Call) -> Answer:
     """The assignments at a scope; `$filter` takes atScope(), principalId eq '…' and assignedTo('…')."""
     wanted = call.query.get("$filter", "")
-    principal = wanted.split("'")[1] if "'" in wanted else None
-    only_here = "atScope()" in wanted
-    found = roles.assignments_at(call.world, call.params["scope"], only_here=only_here, principal=principal)
+    of = {wanted.split("'")[1].lower()} if "'" in wanted else None
+    if of and "assignedTo" in wanted:
+        of = roles.holders(call.world, next(iter(of)))
+    found = roles.assignments_at(call.world, call.params["scope"], only_here="atScope()" in wanted, of=of)
     return Answer(body=wire.page([wire.role_assignment(a) for a in found]))
 
 
@@ -209,8 +201,3 @@ def list_roles(call: Call) -> Answer:
     name = wanted.split("'")[1].lower() if "roleName" in wanted and "'" in wanted else None
     found = [r for r in roles.definitions_at(call.world, scope) if name is None or r.name.lower() == name]
     return Answer(body=wire.page([wire.role_definition(r, scope) for r in found]))
-
-
-def _holders(call: Call) -> list[str]:
-    me = call.world.principals.get(call.caller.principal)
-    return [call.caller.principal, *(me.member_of if me else [])]

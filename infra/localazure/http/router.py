@@ -6,6 +6,7 @@ resources such as role assignments); the other names stand for one segment each.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -14,6 +15,7 @@ from infra.localazure import errors
 from infra.localazure.http.call import Answer, Call
 
 Handler = Callable[[Call], Answer]
+_FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,9 @@ def _match(parts: list[str], segments: list[str]) -> dict[str, str] | None:
 
 
 def split(raw_path: str) -> list[str]:
-    """The decoded segments of a path; a segment that hides a slash or climbs is no segment of Azure's."""
-    segments = [unquote(part) for part in raw_path.split("/") if part]
-    if any("/" in s or "\\" in s or "\x00" in s or s in {".", ".."} for s in segments):
+    """The decoded segments of a path; one that is empty, hides a slash or climbs is no segment of Azure's."""
+    trimmed = raw_path.removeprefix("/").removesuffix("/")
+    segments = [unquote(part) for part in trimmed.split("/")] if trimmed else []
+    if any(not s or s in {".", ".."} or _FORBIDDEN.search(s) for s in segments):
         raise errors.NO_SUCH_ROUTE(path=raw_path)
     return segments

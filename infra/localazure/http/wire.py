@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from zlib import crc32
 
-from infra.localazure import accounts, catalogue, deployments, groups, ids, roles
+from infra.localazure import accounts, catalogue, deployments, groups, ids, placement, roles
 from infra.localazure.entities import (
     Account,
     Deployment,
@@ -18,10 +18,8 @@ from infra.localazure.entities import (
     Stamp,
     Subscription,
 )
+from infra.localazure.http import versions
 from infra.localazure.world import World
-
-SINCE_STATE = "2025-12-01"
-"""First api-version in which a deployment shows its deploymentState."""
 
 # Capabilities of a live account (recorded, June 2026), those that fine-tuning and its limits speak of.
 _CAPABILITIES: list[Json] = [
@@ -105,9 +103,10 @@ def group(found: ResourceGroup) -> Json:
         "name": found.name,
         "type": "Microsoft.Resources/resourceGroups",
         "location": found.location,
-        "tags": found.tags,
         "properties": {"provisioningState": "Succeeded"},
     }
+    if found.tags is not None:
+        wire["tags"] = found.tags
     if found.managed_by:
         wire["managedBy"] = found.managed_by
     return wire
@@ -208,8 +207,9 @@ def deleted_account(world: World, found: Account) -> Json:
         f"/resourceGroups/{found.group}/deletedAccounts/{found.name}"
     )
     wire["type"] = "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts"
-    wire["properties"]["deletionDate"] = moment(found.deleted_at or world.now())
-    wire["properties"]["scheduledPurgeDate"] = moment(accounts.purged_at(world, found))
+    for name, at in (("deletionDate", found.deleted_at), ("scheduledPurgeDate", found.purge_at)):
+        if at is not None:
+            wire["properties"][name] = moment(at)
     return wire
 
 
@@ -225,26 +225,24 @@ def deployment(world: World, owner: Account, found: Deployment, api_version: str
     ):
         if value is not None:
             model[name] = value
-    base = deployments.model_of(world, found)
-    sku = deployments.sku_of(world, owner, found)
+    sku = placement.sku_of(world, owner, found)
     properties: Json = {
-        "model": model,
+        "model": versions.known(model, api_version),
         "versionUpgradeOption": found.upgrade_option,
         "currentCapacity": found.capacity,
-        "capabilities": _deployment_capabilities(base),
+        "capabilities": _deployment_capabilities(world, owner, placement.model_of(world, found)),
         "raiPolicyName": found.rai_policy,
         "provisioningState": deployments.state(found, now),
         "rateLimits": catalogue.rate_limits(sku, found.capacity, 60),
+        "deploymentState": "Paused" if found.paused else "Running",
         **found.extra,
     }
-    if api_version[:10] >= SINCE_STATE:
-        properties["deploymentState"] = "Paused" if found.paused else "Running"
     wire: Json = {
         "id": found.id,
         "type": ids.DEPLOYMENTS,
         "name": found.name,
         "sku": {"name": found.sku_name, "capacity": found.capacity},
-        "properties": properties,
+        "properties": versions.known(properties, api_version),
         "systemData": system_data(found.created, found.modified),
         "etag": etag(found.etag, found.id),
     }
@@ -253,13 +251,13 @@ def deployment(world: World, owner: Account, found: Deployment, api_version: str
     return wire
 
 
-def _deployment_capabilities(base: catalogue.Model | None) -> dict[str, str]:
+def _deployment_capabilities(world: World, owner: Account, base: catalogue.Model | None) -> dict[str, str]:
     if base is None or base.embeddings:
         return {"embeddings": "true"}
     if not base.chat:
         return {"completion": "true"}
-    area = {"area": "US"}
-    return {"chatCompletion": "true", "completion": "true", "responses": "true", **area}
+    area = world.catalogue.regions[owner.location][1]
+    return {"chatCompletion": "true", "completion": "true", "responses": "true"} | ({"area": area} if area else {})
 
 
 def role_definition(found: RoleDefinition, scope: str) -> Json:

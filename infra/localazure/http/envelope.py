@@ -1,0 +1,43 @@
+"""The one place that writes refusals: Azure's envelope, the models' own, or the login's."""
+
+from __future__ import annotations
+
+from infra.localazure import ids
+from infra.localazure.entities import Json
+from infra.localazure.errors import AzureError
+from infra.localazure.http.call import Answer, Call
+
+
+def refusal(call: Call, error: AzureError) -> Answer:
+    """The answer that tells of a refusal."""
+    if error.kind.shape == "entra":
+        return Answer(error.status, _login(call, error), error.headers)
+    body: Json = {"code": error.code, "message": error.message}
+    if error.kind.shape == "openai":
+        body |= {"code": error.code or None, "type": "invalid_request_error", "param": error.param}
+    return Answer(error.status, {"error": body}, error.headers)
+
+
+def code(answer: Answer) -> str:
+    """The code of a refusal, for the log; empty for any other answer."""
+    if answer.status < 400 or not isinstance(answer.body, dict):
+        return ""
+    error = answer.body.get("error")
+    return str(error.get("code") or "") if isinstance(error, dict) else str(error)
+
+
+def _login(call: Call, error: AzureError) -> Json:
+    trace = ids.new_guid()
+    at = f"{call.world.clock.real_now():%Y-%m-%d %H:%M:%SZ}"
+    number = error.kind.number
+    return {
+        "error": error.code,
+        "error_description": (
+            f"AADSTS{number}: {error.message} Trace ID: {trace} Correlation ID: {call.request_id} Timestamp: {at}"
+        ),
+        "error_codes": [number],
+        "timestamp": at,
+        "trace_id": trace,
+        "correlation_id": call.request_id,
+        "error_uri": f"{call.world.origin}/error?code={number}",
+    }
