@@ -33,5 +33,5 @@ def render(chapters: dict[str, Iterable[Row]]) -> str:
         lines += ["", f"## {title}", "", "| what | figure | at most | |", "|---|---|---|---|"]
         for row in rows:
             most = "" if row.most is None else f"{row.most:g}"
-            lines.append(f"| {row.what} | {row.figure:.2f} | {most} | {row.note} |")
+            lines.append(f"| {row.what} | {row.figure:.3g} | {most} | {row.note} |")
     return "\n".join(lines) + "\n"

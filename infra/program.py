@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 
@@ -21,6 +22,7 @@ from infra.recover import Declared
 from infra.spec import Access, DeploymentWish, Stack, limits, load_stack, open_project
 from infra.spec.project import value_of
 
+T = TypeVar("T")
 Outputs = dict[str, Any]
 _API = {"group": "2024-03-01", "account": "2025-06-01", "grant": "2022-04-01", "deployment": "2025-06-01"}
 """The api-versions that pulumi-azure-native 3.29.0 speaks for these types."""
@@ -127,7 +129,7 @@ class Program:
         async def is_soft_deleted(last: Outputs) -> bool:
             if last.get("account"):
                 return False
-            return await asyncio.to_thread(self.arm.is_soft_deleted, self.stack.account_id, self.stack.location)
+            return await _beside(self.arm.is_soft_deleted, self.stack.account_id, self.stack.location)
 
         return self.last.apply(is_soft_deleted)
 
@@ -248,7 +250,7 @@ class Program:
             return self.last.apply(lambda last: (last.get("ready") or {}).get(name))
 
         async def prove(known: dict[str, Any]) -> bool | str:
-            return await asyncio.to_thread(self._prove_ready, name, known["endpoint"])
+            return await _beside(self._prove_ready, name, known["endpoint"])
 
         return pulumi.Output.all(id=made.deployment_id, endpoint=account.endpoint, roles=access.assignment_ids).apply(
             prove
@@ -267,9 +269,17 @@ class Program:
         text = f"{where} is {verdict.value}: {reason}"
         fatal = self.stack.ready == "required" or (self.stack.ready == "serving" and verdict is Verdict.NOT_SERVING)
         if fatal:
-            raise pulumi.RunError(str(NotReady(text)))
+            raise NotReady(text)
         pulumi.log.warn(text)
         return reason
+
+
+async def _beside(work: Callable[..., T], *args: Any) -> T:
+    """Do blocking work beside the engine's loop; what we can explain is told without a traceback."""
+    try:
+        return await asyncio.to_thread(work, *args)
+    except HearthError as error:
+        raise pulumi.RunError(str(error)) from None
 
 
 def _grant_name(item: Access) -> str:

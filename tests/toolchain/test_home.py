@@ -100,7 +100,7 @@ def test_the_environment_names_an_existing_backend_by_its_whole_path(
 
     variables = environment(Path("home"), Path("state"))
 
-    assert variables["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/state"
+    assert variables["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/state?metadata=skip"
     assert (tmp_path / "state").is_dir(), "the engine wants to find it"
     assert variables["PULUMI_HOME"] == f"{tmp_path}/home"
     assert variables["PULUMI_CONFIG_PASSPHRASE"] == ""
