@@ -16,7 +16,7 @@ down: .venv/.runtime ## Stop local Azure; all state is kept
 	@$(BIN)/hearth local stop
 
 test: .venv/.dev ## The tests
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 lint: .venv/.dev ## Format, lint, types, arrows
 	@$(BIN)/ruff format --check .
@@ -38,7 +38,7 @@ bench: .venv/.dev ## Measure, side by side in one run, and write benchmarks/READ
 	@$(BIN)/python -m benchmarks
 
 proof: .venv/.dev ## The long tests: fresh clones, seeded kills, foreign clients
-	@$(BIN)/pytest -m proof -n 2 --dist loadgroup
+	@$(BIN)/pytest -m proof -n 2 --dist loadfile
 
 lock: .venv/.dev ## Write the two lock files anew from pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -14,7 +14,7 @@ import pytest
 
 from tests.desk import REPOSITORY
 
-pytestmark = [pytest.mark.proof, pytest.mark.xdist_group("fresh clone")]
+pytestmark = pytest.mark.proof
 
 
 @pytest.fixture(scope="module")
