@@ -42,8 +42,8 @@ def environment(home: Path, state: Path) -> dict[str, str]:
     state.mkdir(parents=True, exist_ok=True)
     return {
         "PULUMI_HOME": str(home.absolute()),
-        # Without metadata: the backend rewrites its sidecar files in place, and a stack that reads its own outputs while
-        # the engine saves (a StackReference to itself) then meets an empty one: "failed to load checkpoint: EOF".
+        # Without metadata: the backend rewrites its sidecar files in place, and a stack that reads its own outputs
+        # while the engine saves (a StackReference to itself) then meets an empty one: "failed to load checkpoint: EOF".
         "PULUMI_BACKEND_URL": f"file://{state}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": "",  # counts as set
         "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
