@@ -5,8 +5,9 @@ their own process with `LocalAzure`; `process` starts, finds and stops one as a 
 """
 
 from infra.localazure.clock import VirtualClock
+from infra.localazure.runner import Subprocess
 from infra.localazure.seed import BadSeed, Seed
 from infra.localazure.server import LocalAzure, PortTaken
 from infra.localazure.switches import Switches
 
-__all__ = ["BadSeed", "LocalAzure", "PortTaken", "Seed", "Switches", "VirtualClock"]
+__all__ = ["BadSeed", "LocalAzure", "PortTaken", "Seed", "Subprocess", "Switches", "VirtualClock"]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from infra.localazure import process, seed
+from infra.localazure.runner import Subprocess
 from infra.localazure.server import PortTaken, listen, serve
 
 
@@ -22,7 +23,7 @@ def main() -> int:
         planted = seed.read(given.seed) if given.seed else None
         sockets = listen(given.port)
         process.note_port(given.state, lock, given.port)
-        serve(given.state, sockets, process.control_key(given.state), planted)
+        serve(given.state, sockets, process.control_key(given.state), planted, _runner(given.state))
     except BlockingIOError:
         print(f"another local Azure serves {given.state}", file=sys.stderr)  # noqa: T201
         return 1
@@ -30,6 +31,11 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     return 0
+
+
+def _runner(state: Path) -> Subprocess:
+    """Jobs run with the programs of the Python that this process runs on."""
+    return Subprocess(Path(sys.executable).parent, state / "ca-bundle.pem")
 
 
 if __name__ == "__main__":

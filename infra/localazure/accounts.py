@@ -12,15 +12,20 @@ from ipaddress import ip_network
 
 import msgspec
 
-from infra.localazure import bodies, errors, groups, ids
+from infra.localazure import bodies, errors, groups, ids, quotas, roles, tags
 from infra.localazure.entities import Account, Json, Operation, Principal
 from infra.localazure.world import Caller, World
 
+ASSIGN_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 KINDS = ("OpenAI", "AIServices", "CognitiveServices")
 SKU = "S0"
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _LEAST, _MOST = 2, 64
 _SUBDOMAIN = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?")
+_SUBNET = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+",
+    re.IGNORECASE,
+)
 _KEY_NAMES = ("key1", "key2")
 
 
@@ -50,16 +55,25 @@ def state(account: Account, now: datetime) -> str:
 
 
 def require_settled(world: World, account: Account) -> None:
-    """Refuse a write to an account whose last one is not done."""
+    """Refuse a write to an account whose last one, or one to what is in it, is not done."""
     if state(account, world.now()) != "Succeeded":
         raise errors.ACCOUNT_NOT_SETTLED(account=account.id)
+    require_no_sibling(world, account)
+
+
+def require_no_sibling(world: World, account: Account) -> None:
+    """Refuse a write while a deployment of the account is being written."""
+    now = world.now()
+    for sibling in world.deployments.of(ids.key(account.id)):
+        if sibling.settled_at is not None and now < sibling.settled_at:
+            raise errors.SIBLING_BUSY(account=account.id)
 
 
 def put(
     world: World, caller: Caller, subscription: str, group: str, name: str, body: bodies.Account
 ) -> tuple[Account, Operation | None]:
-    """Create, restore or replace an account; the operation is that of a create."""
-    found = groups.group(world, subscription, group)
+    """Create, restore or replace an account; there is an operation to follow where it takes its time."""
+    found = groups.open_group(world, subscription, group)
     if not _NAME.fullmatch(name) or not _LEAST <= len(name) <= _MOST:
         raise errors.BAD_NAME(name=name, pattern=_NAME.pattern, least=_LEAST, most=_MOST)
     resource_id = ids.account_id(subscription, found.name, name)
@@ -73,15 +87,15 @@ def put(
     require_settled(world, existing)
     wanted = _wanted(world, caller, existing, body, kept={})
     wanted.tags = body.tags
-    return _keep(world, caller, wanted), None
+    return _keep_changed(world, caller, wanted)
 
 
-def patch(world: World, caller: Caller, account: Account, body: bodies.Account) -> Account:
-    """Change what is given and leave the rest."""
+def patch(world: World, caller: Caller, account: Account, body: bodies.Account) -> tuple[Account, Operation | None]:
+    """Change what is given and leave the rest; there is an operation to follow where it takes its time."""
     require_settled(world, account)
     if body.location is not None:
         _require_same_region(account, world.catalogue.region(body.location) or body.location)
-    return _keep(world, caller, _wanted(world, caller, account, body, kept=account.properties))
+    return _keep_changed(world, caller, _wanted(world, caller, account, body, kept=account.properties))
 
 
 def keys(account: Account) -> list[str]:
@@ -95,7 +109,8 @@ def regenerate_key(world: World, caller: Caller, account: Account, key_name: str
     """Replace one of the two keys."""
     if key_name.lower() not in _KEY_NAMES:
         raise errors.BAD_REQUEST(fact=f"The key name '{key_name}' is invalid. Use Key1 or Key2.")
-    require_settled(world, account)
+    if state(account, world.now()) != "Succeeded":
+        raise errors.ACCOUNT_NOT_SETTLED(account=account.id)
     keys(account)[_KEY_NAMES.index(key_name.lower())] = _new_key()
     world.accounts.put(ids.key(account.id), account)
     world.record(f"{ids.ACCOUNTS}/regenerateKey/action", account.id, caller)
@@ -152,19 +167,21 @@ def _create(
     )
     wanted = _wanted(world, caller, blank, body, kept={})
     _require_account_quota(world, wanted)
-    return _settle_later(world, _keep(world, caller, wanted))
+    return _settle_later(world, caller, wanted, "Creating", world.switches.account_create)
 
 
 def _restore(world: World, caller: Caller, account: Account, body: bodies.Account) -> tuple[Account, Operation]:
     if not body.properties.restore:
         raise errors.SOFT_DELETED(id=account.id)
+    if account.purging:
+        raise errors.PURGE_BUSY(account=account.id)
     wanted = _wanted(world, caller, account, body, kept=account.properties)
     wanted.deleted_at = wanted.purge_at = None
     _require_account_quota(world, wanted)
     if not world.switches.restore_brings_deployments:
         for deployment in world.deployments.of(ids.key(account.id)):
             world.deployments.drop(ids.key(deployment.id))
-    return _settle_later(world, _keep(world, caller, wanted))
+    return _settle_later(world, caller, wanted, "Creating", world.switches.account_create)
 
 
 def _wanted(world: World, caller: Caller, account: Account, body: bodies.Account, kept: Json) -> Account:
@@ -182,8 +199,8 @@ def _wanted(world: World, caller: Caller, account: Account, body: bodies.Account
         kind=kind,
         sku=_sku(kind, body.sku) if body.sku is not None else account.sku,
         properties=properties,
-        identity=_identity(world, account, body.identity) if body.identity is not None else account.identity,
-        tags=account.tags if body.tags is None else body.tags,
+        identity=_identity(world, caller, account, body.identity) if body.identity is not None else account.identity,
+        tags=account.tags if body.tags is None else tags.require(body.tags),
         modified=caller.stamp(world.now()),
         etag=account.etag + 1,
     )
@@ -232,9 +249,12 @@ def _require_sound_rules(properties: Json) -> None:
             ip_network(rule["value"], strict=False)
         except ValueError:
             raise errors.BAD_REQUEST(fact=f"The value '{rule['value']}' is no IP address or range.") from None
+    for rule in rules.get("virtualNetworkRules", []):
+        if not _SUBNET.fullmatch(rule["id"]):
+            raise errors.BAD_REQUEST(fact=f"The value '{rule['id']}' is no id of a subnet.")
 
 
-def _identity(world: World, account: Account, wanted: bodies.Identity) -> Json:
+def _identity(world: World, caller: Caller, account: Account, wanted: bodies.Identity) -> Json:
     """The identity as answered; `_keep` makes a system-assigned one a principal of the directory."""
     identity: Json = {"type": wanted.type}
     if "SystemAssigned" in wanted.type:
@@ -243,12 +263,23 @@ def _identity(world: World, account: Account, wanted: bodies.Identity) -> Json:
         identity["tenantId"] = groups.subscription(world, account.subscription).tenant
     if wanted.user_assigned_identities:
         identity["userAssignedIdentities"] = {
-            resource_id: _user_identity(world, resource_id) for resource_id in wanted.user_assigned_identities
+            resource_id: _user_identity(world, caller, account, resource_id)
+            for resource_id in wanted.user_assigned_identities
         }
     return identity
 
 
-def _user_identity(world: World, resource_id: str) -> Json:
+def _user_identity(world: World, caller: Caller, account: Account, resource_id: str) -> Json:
+    """What is shown of a user-assigned identity; to give it to an account takes a right at the identity too."""
+    if not roles.allowed(world, caller.principal, ASSIGN_IDENTITY, resource_id, world.now()):
+        raise errors.NOT_ALLOWED_AT_SOURCE(
+            client=caller.client or caller.principal,
+            oid=caller.principal,
+            action=f"{ids.ACCOUNTS}/write",
+            scope=account.id,
+            linked_action=ASSIGN_IDENTITY,
+            linked=resource_id,
+        )
     found = world.generic.get(ids.key(resource_id))
     if found is None:
         raise errors.BAD_REQUEST(fact=f"The user assigned identity '{resource_id}' was not found.")
@@ -264,9 +295,10 @@ def _require_same_region(account: Account, region: str) -> None:
 
 
 def _require_account_quota(world: World, wanted: Account) -> None:
-    limit = world.catalogue.limit(f"{wanted.kind}.S0.AccountCount")
+    limit = quotas.limit(world, wanted.subscription, wanted.location, f"{wanted.kind}.S0.AccountCount")
     region = world.accounts.of(f"{wanted.subscription}/{wanted.location}")
-    if sum(a.deleted_at is None and a.kind == wanted.kind for a in region) >= limit:
+    others = (a for a in region if ids.key(a.id) != ids.key(wanted.id))
+    if sum(a.kind == wanted.kind for a in others) >= limit:  # a deleted one counts until it is purged
         raise errors.ACCOUNT_LIMIT(kind=wanted.kind, region=wanted.location, limit=limit)
 
 
@@ -280,8 +312,15 @@ def _keep(world: World, caller: Caller, account: Account) -> Account:
     if subdomain is not None:
         world.subdomains[subdomain.lower()] = key
     world.accounts.put(key, account)
-    world.record(f"{ids.ACCOUNTS}/write", account.id, caller)
+    world.record(f"{ids.ACCOUNTS}/write", account.id, caller, account.settled_at)
     return account
+
+
+def _keep_changed(world: World, caller: Caller, wanted: Account) -> tuple[Account, Operation | None]:
+    """Keep a changed account; without a switch that says otherwise it is done at once."""
+    if not world.switches.account_update:
+        return _keep(world, caller, wanted), None
+    return _settle_later(world, caller, wanted, "Accepted", world.switches.account_update)
 
 
 def _keep_identity(world: World, account: Account, before: Account | None) -> None:
@@ -296,12 +335,12 @@ def _keep_identity(world: World, account: Account, before: Account | None) -> No
         world.principals.put(new, made)
 
 
-def _settle_later(world: World, account: Account) -> tuple[Account, Operation]:
-    seconds = world.switches.account_create
-    account.writing = "Creating"
+def _settle_later(
+    world: World, caller: Caller, account: Account, writing: str, seconds: float
+) -> tuple[Account, Operation]:
+    account.writing = writing
     account.settled_at = world.now() + timedelta(seconds=seconds)
-    world.accounts.put(ids.key(account.id), account)
-    return account, world.start_operation(account.id, account.location, seconds)
+    return _keep(world, caller, account), world.start_operation(account.id, account.location, seconds)
 
 
 def _new_key() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -84,6 +84,13 @@ class AccountProperties(Body):
     restrict_outbound_network_access: bool | None = None
     allowed_fqdn_list: list[str] | None = None
     allow_project_management: bool | None = None
+    default_project: str | None = None
+    associated_projects: list[str] | None = None
+    stored_completions_disabled: bool | None = None
+    api_properties: dict[str, Any] | None = None
+    encryption: dict[str, Any] | None = None
+    user_owned_storage: list[dict[str, Any]] | None = None
+    rai_monitor_config: dict[str, Any] | None = None
 
 
 class Account(Body):
@@ -145,7 +152,80 @@ class DomainCheck(Body):
     """POST checkDomainAvailability."""
 
     subdomain_name: str
-    type: str = "Microsoft.CognitiveServices/accounts"
+    type: str
+
+
+class SkuCheck(Body):
+    """POST checkSkuAvailability."""
+
+    skus: list[str]
+    kind: str
+    type: str
+
+
+class RequestParameters(Body):
+    """How many tokens a request of a workload has on average."""
+
+    avg_prompt_tokens: Annotated[int, msgspec.Meta(ge=0)] = 0
+    avg_generated_tokens: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class Workload(Body):
+    """Requests a minute of one kind."""
+
+    request_per_minute: Annotated[int, msgspec.Meta(ge=0)] = 0
+    request_parameters: RequestParameters = msgspec.field(default_factory=RequestParameters)
+
+
+class CapacityQuestion(Body):
+    """POST calculateModelCapacity."""
+
+    model: DeploymentModel
+    sku_name: str
+    workloads: list[Workload] = []
+
+
+class Permission(Body):
+    """What a role allows."""
+
+    actions: list[str] = []
+    not_actions: list[str] = []
+    data_actions: list[str] = []
+    not_data_actions: list[str] = []
+
+
+class RoleDefinitionProperties(Body):
+    """A custom role."""
+
+    role_name: str = ""
+    description: str = ""
+    assignable_scopes: list[str] = []
+    permissions: list[Permission] = []
+
+
+class RoleDefinition(Body):
+    """PUT of a role definition."""
+
+    properties: RoleDefinitionProperties
+
+
+class TagsProperties(Body):
+    """Tags alone."""
+
+    tags: dict[str, str] = {}
+
+
+class TagsBody(Body):
+    """PUT of the tags of a scope."""
+
+    properties: TagsProperties = msgspec.field(default_factory=TagsProperties)
+
+
+class TagsPatch(Body):
+    """PATCH of the tags of a scope."""
+
+    operation: Literal["Merge", "Replace", "Delete"]
+    properties: TagsProperties = msgspec.field(default_factory=TagsProperties)
 
 
 class RoleAssignmentProperties(Body):
@@ -188,9 +268,9 @@ def read_object(body: bytes) -> Json:
 
 
 def convert(body: Json, kind: type[T]) -> T:
-    """A JSON object that was read before, as `kind`."""
+    """A JSON object that was read before, as `kind`; a number in quotes is one (azure-cli 2.91 sends a capacity so)."""
     try:
-        return msgspec.convert(body, kind)
+        return msgspec.convert(body, kind, strict=False)
     except msgspec.ValidationError as error:
         raise errors.BAD_JSON(fact=str(error)) from error
 

@@ -13,6 +13,8 @@ import msgspec
 
 CUSTOM = re.compile(r"^(?P<base>.+?)\.ft-[0-9a-zA-Z_-]+$|^(?P<checkpoint>ftchkpt-[0-9a-f]{32})$")
 TUNED = "-finetune"
+TUNED_DEPLOYMENTS = "OpenAI.FineTuned.Deployments"
+"""Usage name under which a region counts the deployments of tuned models, whatever their capacity."""
 
 
 class Retirement(msgspec.Struct, frozen=True):
@@ -36,6 +38,14 @@ class Model(msgspec.Struct, frozen=True, rename="camel"):
     tunable: bool = True
     chat: bool = True
     embeddings: bool = False
+    reasoning: bool = False
+    """Whether it thinks before it answers, and so takes other parameters."""
+    context: int = 128_000
+    """Most tokens of question and answer together."""
+    output: int = 16_384
+    """Most tokens of an answer."""
+    dimensions: int = 0
+    """Numbers of an embedding."""
     developer: bool = False
     standard: list[str] = []
     data_zone: list[str] = []
@@ -44,6 +54,10 @@ class Model(msgspec.Struct, frozen=True, rename="camel"):
     tokens_per_example: int = 65536
     provisioned_step: int = 50
     """Least number of provisioned units, and the steps they come in."""
+    provisioned_tokens: int = 2500
+    """Input tokens a minute that one provisioned unit serves."""
+    output_weight: int = 4
+    """How many input tokens one output token counts as."""
     retires: Retirement | None = None
     recorded: bool = True
 
@@ -59,6 +73,7 @@ class _File(msgspec.Struct, frozen=True, rename="camel"):
     skus: list[str]
     models: list[Model]
     quotas: dict[str, int]
+    quota_names: dict[str, str]
     account: dict[str, int]
 
 
@@ -88,6 +103,7 @@ class Catalogue:
         self.models = file.models
         self.account_limits = file.account
         self._quotas = file.quotas
+        self._quota_names = file.quota_names
         self._skus = {name.lower(): name for name in file.skus}
         self._by_name = {(m.name, m.version): m for m in file.models}
         self._by_full_name = {m.full_name: m for m in file.models}
@@ -129,6 +145,10 @@ class Catalogue:
     def limit(self, usage: str) -> int:
         """The quota of a usage name per subscription and region."""
         return self._quotas.get(usage, self._quotas["default"])
+
+    def called(self, usage: str) -> str:
+        """What people call a quota."""
+        return self._quota_names.get(usage, usage)
 
     def _base_skus(self, model: Model) -> list[Sku]:
         def entry(name: str, maximum: int) -> Sku:

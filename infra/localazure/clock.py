@@ -47,6 +47,8 @@ class VirtualClock:
 
     def now(self) -> datetime:
         """The virtual moment, in UTC."""
+        if not self._factor:
+            return self._base
         gone = (self._monotonic() - self._since) * self._factor
         return LAST if gone >= (LAST - self._base).total_seconds() else self._base + timedelta(seconds=gone)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from infra.localazure import accounts, bodies, errors, ids, models, placement, roles
+from infra.localazure import accounts, bodies, errors, faults, groups, ids, models, placement, roles, tags
 from infra.localazure.entities import Account, Deployment, DeploymentModel, Json
 from infra.localazure.world import Caller, World
 
@@ -15,13 +15,15 @@ END, GONE = "deployment ends", "deployment gone"
 WRITE, DELETE = f"{ids.DEPLOYMENTS}/write", f"{ids.DEPLOYMENTS}/delete"
 PAUSABLE = ("Standard", "GlobalStandard", "DataZoneStandard")
 _DELETING = "Deleting"
+_CONFLICT = 409
+"""The HTTP status that the activity log shows for a write which ended in Failed."""
 _NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?")
 _LEAST, _MOST = 1, 64
 
 
 def wire_up(world: World) -> None:
     """Schedule the ends that deployments of a state that was read have coming, or by switches that were changed."""
-    world.on_due(END, _end_if_due)
+    world.on_due(END, _end_if_due, _ends_at)
     world.on_due(GONE, _remove_if_due)
     for deployment in world.deployments:
         _schedule_end(world, deployment)
@@ -58,6 +60,7 @@ def put(world: World, caller: Caller, account: Account, name: str, body: bodies.
     """Create a deployment or change it; tells whether it is new. Nothing is changed when it is refused."""
     if not _NAME.fullmatch(name) or not _LEAST <= len(name) <= _MOST:
         raise errors.BAD_NAME(name=name, pattern=_NAME.pattern, least=_LEAST, most=_MOST)
+    groups.open_group(world, account.subscription, account.group)
     require_quiet(world, account)
     wanted = _wanted(world, caller, account, name, body)
     existing = find(world, account, name)
@@ -71,7 +74,7 @@ def patch(
 ) -> Deployment:
     """Change SKU or tags and leave the model."""
     require_quiet(world, account)
-    wanted = msgspec.structs.replace(deployment, tags=deployment.tags if body.tags is None else body.tags)
+    wanted = msgspec.structs.replace(deployment, tags=deployment.tags if body.tags is None else tags.require(body.tags))
     if body.sku is not None:
         wanted.sku_name = _sku_name(world, body.sku)
         wanted.capacity = deployment.capacity if body.sku.capacity is None else body.sku.capacity
@@ -84,8 +87,8 @@ def patch(
 def delete(world: World, caller: Caller, account: Account, deployment: Deployment) -> float:
     """Delete a deployment and tell how many seconds it takes; the tuned model stays."""
     require_quiet(world, account)
-    world.record(DELETE, deployment.id, caller)
     seconds = world.switches.deployment_delete
+    world.record(DELETE, deployment.id, caller, world.now() + timedelta(seconds=seconds))
     if seconds == 0:
         _remove(world, deployment)
         return 0
@@ -97,15 +100,28 @@ def delete(world: World, caller: Caller, account: Account, deployment: Deploymen
 
 
 def set_paused(world: World, caller: Caller, deployment: Deployment, *, paused: bool) -> Deployment:
-    """Pause or resume; doing it twice is fine."""
+    """Pause or resume; doing it twice is fine and changes nothing."""
     if deployment.sku_name not in PAUSABLE:
         raise errors.PAUSE_NOT_SUPPORTED(sku=deployment.sku_name)
+    if deployment.paused == paused:
+        return deployment
     deployment.paused = paused
     deployment.modified = caller.stamp(world.now())
     deployment.etag += 1
     world.deployments.put(ids.key(deployment.id), deployment)
-    world.record(WRITE, deployment.id, caller)
+    world.record(f"{ids.DEPLOYMENTS}/{'pause' if paused else 'resume'}/action", deployment.id, caller)
     return deployment
+
+
+def fail(world: World, deployment: Deployment, code: str, message: str) -> None:
+    """Let the write of a deployment that goes on, or was done just now, end in Failed: it never serves."""
+    deployment.failed, deployment.failed_code = message, code
+    deployment.serving_at = deployment.served_before = None
+    world.deployments.put(ids.key(deployment.id), deployment)
+    for operation in world.operations:
+        if operation.resource == deployment.id and operation.done_at > world.now():
+            operation.failed_code, operation.failed_message = code, message
+            world.operations.put(operation.id, operation)
 
 
 def ends_at(world: World, deployment: Deployment) -> datetime | None:
@@ -135,8 +151,7 @@ def require_quiet(world: World, account: Account) -> None:
     current = accounts.state(account, now)
     if current != "Succeeded":
         raise errors.PARENT_NOT_SETTLED(account=account.id, state=current)
-    if any(seconds_left(sibling, now) > 0 for sibling in world.deployments.of(ids.key(account.id))):
-        raise errors.SIBLING_BUSY(account=account.id)
+    accounts.require_no_sibling(world, account)
 
 
 # --- what a write comes to -----------------------------------------------------------------------------------------
@@ -167,7 +182,7 @@ def _wanted(world: World, caller: Caller, account: Account, name: str, body: bod
         capacity=1 if body.sku.capacity is None else body.sku.capacity,
         rai_policy=asked.rai_policy_name or placement.BUILT_IN_POLICIES[-1],
         upgrade_option=asked.version_upgrade_option or "OnceNewDefaultVersionAvailable",
-        tags=body.tags,
+        tags=tags.require(body.tags),
         extra=_extra(asked),
         created=stamp,
         modified=stamp,
@@ -193,7 +208,9 @@ def _extra(asked: bodies.DeploymentProperties) -> Json:
 
 
 def _create(world: World, caller: Caller, wanted: Deployment) -> Deployment:
-    _settle_later(world, wanted, "Creating", world.switches.deployment_create if wanted.custom else 0.0)
+    seconds, wanted.failed = faults.at_create(world, wanted)
+    usual = world.switches.deployment_create if wanted.custom else 0.0
+    _settle_later(world, wanted, "Creating", usual if seconds is None else seconds)
     wanted.serving_at = _ready_at(world, wanted)
     _keep(world, caller, wanted)
     return wanted
@@ -219,7 +236,7 @@ def _change(world: World, caller: Caller, existing: Deployment, wanted: Deployme
     if other_model or existing.failed:
         existing.served_before = None if world.switches.model_change == "gap" else before
         existing.serving_at = _ready_at(world, existing)
-    existing.failed = None
+    existing.failed = existing.failed_code = None
     _keep(world, caller, existing)
     return existing
 
@@ -236,7 +253,8 @@ def _ready_at(world: World, deployment: Deployment) -> datetime:
 def _keep(world: World, caller: Caller, deployment: Deployment) -> None:
     world.deployments.put(ids.key(deployment.id), deployment)
     _schedule_end(world, deployment)
-    world.record(WRITE, deployment.id, caller)
+    refusal = (_CONFLICT, deployment.failed_code or "", deployment.failed) if deployment.failed else None
+    world.record(WRITE, deployment.id, caller, deployment.settled_at, refusal)
 
 
 def _remove(world: World, deployment: Deployment) -> None:
@@ -259,8 +277,19 @@ def _end_if_due(world: World, key: str) -> None:
     if at > world.now():
         world.schedule(at, END, key)
         return
+    vanish(world, deployment)
+
+
+def vanish(world: World, deployment: Deployment) -> None:
+    """Delete a deployment as the service itself does."""
     _remove(world, deployment)
-    world.record(DELETE, deployment.id, None)
+    if world.switches.idle_deletion_logged == "service":
+        world.record(DELETE, deployment.id, None)
+
+
+def _ends_at(world: World, key: str) -> datetime | None:
+    deployment = world.deployments.get(key)
+    return ends_at(world, deployment) if deployment is not None else None
 
 
 def _remove_if_due(world: World, key: str) -> None:

@@ -21,10 +21,10 @@ from infra.localazure.world import Caller, World
 LIFETIME = timedelta(minutes=60)
 ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 DATA_AUDIENCES = ("https://cognitiveservices.azure.com", "https://ai.azure.com")
+METRICS_AUDIENCE = "https://metrics.monitor.azure.com"
 OTHER_AUDIENCES = (
     "https://api.loganalytics.io",
     "https://graph.microsoft.com",
-    "https://metrics.monitor.azure.com",
     "https://storage.azure.com",
     "https://vault.azure.net",
 )
@@ -66,10 +66,14 @@ class Directory:
         if principal.secret is None or not hmac.compare_digest(principal.secret.encode(), secret.encode()):
             raise errors.BAD_SECRET(client=client_id)
         audience = scope.removesuffix("/.default")
-        own = (self._world.origin, f"{self._world.origin}/graph")
-        if audience.rstrip("/") not in (*ARM_AUDIENCES, *DATA_AUDIENCES, *OTHER_AUDIENCES, *own):
-            raise errors.NO_AUDIENCE(resource=audience, tenant=home)
+        self.require_audience(audience, home)
         return self.issue(principal, audience, home), int(LIFETIME.total_seconds())
+
+    def require_audience(self, resource: str, tenant: str) -> None:
+        """Refuse a service that no directory knows."""
+        own = (self._world.origin, f"{self._world.origin}/graph")
+        if resource.rstrip("/") not in (*ARM_AUDIENCES, *DATA_AUDIENCES, METRICS_AUDIENCE, *OTHER_AUDIENCES, *own):
+            raise errors.NO_AUDIENCE(resource=resource, tenant=tenant)
 
     def issue(self, principal: Principal, audience: str, tenant: str | None = None) -> str:
         """A token for a principal and an audience, without asking for proof."""

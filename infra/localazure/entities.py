@@ -61,6 +61,8 @@ class Subscription(Entity):
     tenant: str
     name: str = ""
     registered: set[str] = msgspec.field(default_factory=set)
+    registering: dict[str, datetime] = msgspec.field(default_factory=dict)
+    """Namespaces whose registration was asked for, and when it is done."""
 
 
 class ResourceGroup(Entity):
@@ -72,6 +74,17 @@ class ResourceGroup(Entity):
     location: str
     tags: dict[str, str] | None = None
     managed_by: str | None = None
+    gone_at: datetime | None = None
+    """When its deletion is done; None while it stands."""
+
+
+class QuotaLimit(Value, frozen=True):
+    """A quota that differs from the catalogue's; an empty subscription or region stands for every one."""
+
+    name: str
+    limit: int
+    subscription: str = ""
+    region: str = ""
 
 
 class Account(Entity):
@@ -98,6 +111,8 @@ class Account(Entity):
     """The provisioningState shown until settled_at."""
     deleted_at: datetime | None = None
     """When it was soft-deleted; None while it stands."""
+    purging: bool = False
+    """Whether its purge was asked for and is under way."""
     purge_at: datetime | None = None
     """When a soft-deleted one is purged: by itself, or sooner by request."""
 
@@ -140,6 +155,8 @@ class Deployment(Entity):
     writing: str = "Creating"
     failed: str | None = None
     """The message of a create that ended in Failed."""
+    failed_code: str | None = None
+    """Its error code."""
     serving_at: datetime | None = None
     """From when the data plane knows it: some time after Succeeded."""
     served_before: str | None = None
@@ -161,6 +178,19 @@ class CustomModel(Entity):
     status: str = "succeeded"
 
 
+class StoredResponse(Value, frozen=True):
+    """An answer of the Responses API that was kept."""
+
+    id: str
+    account: str
+    """Internal id of the account: one that is made anew under the same name does not inherit it."""
+    created: datetime
+    body: Json
+    """The response as it was answered."""
+    context: list[Json]
+    """Its input items, those of the responses before it included."""
+
+
 class RoleDefinition(Value, frozen=True):
     """A role; `scope` is the subscription a custom one was made in, None for a built-in one."""
 
@@ -174,6 +204,9 @@ class RoleDefinition(Value, frozen=True):
     assignable_scopes: list[str] = msgspec.field(default_factory=lambda: ["/"])
     scope: str | None = None
     created: Stamp | None = None
+    modified: Stamp | None = None
+    tenant: str = ""
+    """The directory a custom one is in; its name is unique there."""
 
 
 class RoleAssignment(Entity):
@@ -216,12 +249,24 @@ class Operation(Entity):
     started: datetime
     done_at: datetime
     resource: str
+    deletes: bool = False
+    """Whether nothing is left to show when it is over."""
     failed_code: str | None = None
     failed_message: str | None = None
 
 
+class Request(Value, frozen=True):
+    """How something was asked for, as the activity log tells it."""
+
+    method: str
+    correlation: str
+    client_request: str = ""
+    """What the caller named the request (x-ms-client-request-id)."""
+    address: str = ""
+
+
 class Activity(Value, frozen=True):
-    """One entry of the activity log."""
+    """One operation of the activity log: its start, its acceptance and its end are told from it."""
 
     id: str
     at: datetime
@@ -229,6 +274,14 @@ class Activity(Value, frozen=True):
     """The action, as Azure names it: Microsoft.CognitiveServices/accounts/deployments/delete."""
     resource: str
     caller: str
-    status: str = "Succeeded"
     claims: dict[str, str] = msgspec.field(default_factory=dict)
     correlation: str = ""
+    tenant: str = ""
+    request: Request | None = None
+    """None for what the service did by itself."""
+    ends_at: datetime | None = None
+    """When a long-running one is over; None for one that is over at once."""
+    failed: int = 0
+    """HTTP status of a refusal; 0 for what succeeded."""
+    failed_code: str = ""
+    failed_message: str = ""

@@ -7,17 +7,26 @@ ours: no page or traffic that shows Azure's own was found, and the generated doc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Shape = Literal["azure", "openai", "entra"]
-"""The envelope a refusal travels in: the resource manager's and the gateway's, the models' own, or the login's."""
+Shape = Literal["azure", "openai", "entra", "identity"]
+"""The envelope a refusal travels in: the resource manager's and the gateway's, the models' own, the login's, or that
+of the identity endpoint of App Service and Container Apps."""
 
 
 class AzureError(Exception):
     """One refusal: HTTP status, code and text, as Azure words it."""
 
-    def __init__(self, kind: ErrorKind, message: str, headers: dict[str, str] | None, param: str | None) -> None:
+    def __init__(
+        self,
+        kind: ErrorKind,
+        message: str,
+        headers: dict[str, str] | None,
+        param: str | None,
+        more: Mapping[str, object] | None = None,
+    ) -> None:
         """Keep the row of the table with the finished text."""
         super().__init__(message)
         self.kind = kind
@@ -26,6 +35,8 @@ class AzureError(Exception):
         self.message = message
         self.headers = headers or {}
         self.param = param
+        self.more = more or {}
+        """Further fields of the envelope, such as the verdict of the content filter."""
 
 
 _TABLE: list[ErrorKind] = []
@@ -48,13 +59,19 @@ class ErrorKind:
         _TABLE.append(self)
 
     def __call__(
-        self, headers: dict[str, str] | None = None, /, *, param: str | None = None, **names: object
+        self,
+        headers: dict[str, str] | None = None,
+        more: Mapping[str, object] | None = None,
+        /,
+        *,
+        param: str | None = None,
+        **names: object,
     ) -> AzureError:
-        """The error, its text filled with `names`, with further response headers.
+        """The error, its text filled with `names`, with further response headers and fields of the envelope.
 
         `param` is the field that a refusal of the models' own is about.
         """
-        return AzureError(self, self.text.format(**names), headers, param)
+        return AzureError(self, self.text.format(**names), headers, param, more)
 
 
 def table() -> tuple[ErrorKind, ...]:
@@ -129,6 +146,47 @@ BAD_API_VERSION = ErrorKind(
     "InvalidApiVersionParameter",
     "The api-version '{version}' is invalid. The supported versions are dates, YYYY-MM-DD, with or without '-preview'.",
 )
+UNKNOWN_API_VERSION = ErrorKind(
+    400,
+    "NoRegisteredProviderFound",
+    "No registered resource provider found for location '{location}' and API version '{version}' for type '{type}'. "
+    "The supported api-versions are '{versions}'. The supported locations are '{locations}'.",
+    seen="ARM, public logs; not for this provider",
+)
+THROTTLED = ErrorKind(
+    429,
+    "SubscriptionRequestsThrottled",
+    "Number of '{kind}' requests for subscription '{subscription}' actor '{actor}' exceeded. Please try again after "
+    "'{seconds}' seconds after additional tokens are available. Refer to https://aka.ms/arm-throttling for additional "
+    "information.",
+    seen="ARM, public logs; the code in MicrosoftDocs/azure-docs#105248",
+)
+PRECONDITION_FAILED = ErrorKind(
+    412,
+    "PreconditionFailed",
+    "The condition '{condition}' of the header '{header}' does not hold: the etag of the resource is '{current}'.",
+)
+BAD_SKIP_TOKEN = ErrorKind(400, "InvalidSkipToken", "The $skipToken is not one of this list.")
+BAD_TOP = ErrorKind(400, "InvalidTop", "The $top '{value}' is not a number from 1 to {most}.")
+BAD_FILTER = ErrorKind(400, "BadRequest", "The $filter '{filter}' is not supported.")
+NO_PARAMETER_OF_QUERY = ErrorKind(400, "BadRequest", "The query parameter '{name}' is required.")
+BAD_LOG_FILTER = ErrorKind(
+    400,
+    "BadRequest",
+    "The $filter '{filter}' is not supported: it needs eventTimestamp ge '…' and takes eventTimestamp le, "
+    "resourceGroupName eq, resourceUri eq, resourceProvider eq, correlationId eq and a few more, joined by 'and'.",
+)
+LOG_TOO_OLD = ErrorKind(
+    400,
+    "BadRequest",
+    "The start time cannot be more than 90 days in the past.",
+    seen="public az logs",
+)
+TOO_MANY_TAGS = ErrorKind(400, "TooManyTags", "A resource can have {most} tags at most; the request has {count}.")
+BAD_TAG_NAME = ErrorKind(
+    400, "InvalidTagName", "The tag name '{name}' is invalid: it has 1 to {most} characters and none of '{bad}'."
+)
+BAD_TAG_VALUE = ErrorKind(400, "InvalidTagValue", "The value of the tag '{name}' is longer than {most} characters.")
 BAD_JSON = ErrorKind(
     400,
     "InvalidRequestContent",
@@ -184,6 +242,12 @@ BAD_GROUP_NAME = ErrorKind(
 )
 NO_GROUP = ErrorKind(
     404, "ResourceGroupNotFound", "Resource group '{group}' could not be found.", seen="ARM, public logs"
+)
+GROUP_BEING_DELETED = ErrorKind(
+    409,
+    "ResourceGroupBeingDeleted",
+    "The resource group '{group}' is in deprovisioning state and cannot perform this operation.",
+    seen="ARM, public logs",
 )
 GROUP_ELSEWHERE = ErrorKind(
     409,
@@ -386,6 +450,11 @@ NO_RAI_POLICY = ErrorKind(400, "InvalidResourceProperties", "The RAI policy '{po
 MODEL_NOT_DEPLOYABLE = ErrorKind(
     400, "InvalidResourceProperties", "The model '{name}' cannot be deployed: its status is '{status}'."
 )
+CREATE_FAILED = ErrorKind(
+    409,
+    "DeploymentFailed",
+    "The deployment '{name}' could not be created.",
+)
 PAUSE_NOT_SUPPORTED = ErrorKind(400, "InvalidResourceProperties", "A deployment of SKU '{sku}' cannot be paused.")
 
 # --- roles ---------------------------------------------------------------------------------------------------------
@@ -398,6 +467,11 @@ ROLE_FIXED = ErrorKind(
     "RoleAssignmentUpdateNotPermitted",
     "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
     seen="azure-docs, role-based-access-control",
+)
+ROLE_NOT_ASSIGNABLE = ErrorKind(
+    400,
+    "RoleDefinitionNotAssignable",
+    "The role definition '{role}' cannot be assigned at the scope '{scope}': it is none of its assignable scopes.",
 )
 NO_PRINCIPAL = ErrorKind(
     400,
@@ -441,6 +515,75 @@ BAD_ASSIGNMENT_NAME = ErrorKind(
     "The role assignment ID '{name}' is not valid. The role assignment ID must be a GUID.",
     seen="public az logs",
 )
+
+NO_ROLE_NAME = ErrorKind(400, "InvalidRoleDefinitionName", "The role definition needs a name.")
+ROLE_NAME_TAKEN = ErrorKind(
+    409,
+    "RoleDefinitionWithSameNameExists",
+    "A custom role with the same name already exists in this directory. Use a different name.",
+    seen="azure-docs, role-based-access-control",
+)
+ROLE_IN_USE = ErrorKind(
+    400,
+    "RoleDefinitionHasAssignments",
+    "There are existing role assignments referencing role (code: RoleDefinitionHasAssignments).",
+    seen="azure-docs, role-based-access-control; its status is not told there",
+)
+BAD_ACTION = ErrorKind(
+    400,
+    "InvalidActionOrNotAction",
+    "'{action}' does not match any of the actions supported by the providers.",
+    seen="public az logs",
+)
+BUILT_IN_ROLE = ErrorKind(403, "RoleDefinitionBuiltIn", "The built-in role '{role}' cannot be changed or deleted.")
+BAD_ASSIGNABLE_SCOPE = ErrorKind(
+    400,
+    "InvalidAssignableScope",
+    "The assignable scopes of role '{role}' must be subscriptions, or resource groups of them, that exist in the "
+    "directory: '{scope}' is none.",
+)
+OTHER_ROLE_ID = ErrorKind(400, "InvalidRoleDefinitionId", "The role definition ID '{role}' is that of another role.")
+
+# --- metrics -------------------------------------------------------------------------------------------------------
+
+NO_METRIC = ErrorKind(
+    400,
+    "BadRequest",
+    "Failed to find metric configuration for provider: Microsoft.CognitiveServices, resource Type: accounts, metric: "
+    "{names}, Valid metrics: {valid}",
+    seen="Azure/azure-sdk-for-net#29584",
+)
+NO_DIMENSION = ErrorKind(
+    400,
+    "BadRequest",
+    "Metric: {metric} does not support requested dimension combination: {names}, supported ones are: {known}, TraceId: "
+    "{{{trace}}}",
+    seen="tomkerkhove/promitor#2084",
+)
+BAD_GRAIN = ErrorKind(
+    400,
+    "BadRequest",
+    "Invalid time grain duration: {interval}, supported ones are: {known}",
+    seen="Azure/azure-libraries-for-net#495",
+)
+BAD_SERIES_TOP = ErrorKind(
+    400, "BadRequest", "Detected invalid TopN value {value}, it should be Int value", seen="Learn, Q&A 6005145, in part"
+)
+BAD_TIME_SPAN = ErrorKind(400, "BadRequest", "The start of the time span, {start}, is not before its end, {end}.")
+BAD_MOMENT = ErrorKind(400, "BadRequest", "'{given}' is no time span of two moments, start/end, as ISO 8601 has them.")
+BAD_METRICS_FILTER = ErrorKind(
+    400, "BadRequest", "The filter '{filter}' cannot be read: values are joined by 'or', dimensions by 'and'."
+)
+BAD_AGGREGATION = ErrorKind(400, "BadRequest", "There is no aggregation {names}, supported ones are: {known}")
+BAD_ORDER = ErrorKind(400, "BadRequest", "'{order}' is no aggregation with asc or desc to sort by.")
+TOO_MANY_POINTS = ErrorKind(400, "BadRequest", "At most {most} points of {interval} are answered.")
+METRICS_THROTTLED = ErrorKind(
+    429, "TooManyRequests", "Too many questions about metrics of '{subscription}'. Try again after {seconds} seconds."
+)
+NO_METRICS_PARAMETER = ErrorKind(400, "BadRequest", "The parameter '{name}' is missing.")
+BAD_BATCH_VERSION = ErrorKind(400, "UnsupportedApiVersion", "There is no api-version '{version}', only {known}.")
+BATCH_SIZE = ErrorKind(400, "BadRequest", "A batch has 1 to {most} resource ids, not {number}.")
+NOT_IN_BATCH = ErrorKind(400, "BadRequest", "The resource '{resource}' {fact}, as all of a batch must be.")
 
 # --- data plane ----------------------------------------------------------------------------------------------------
 
@@ -511,6 +654,16 @@ OPERATION_NOT_OF_MODEL = ErrorKind(
     "https://go.microsoft.com/fwlink/?linkid=2197993.",
     seen="public logs",
 )
+RESPONSES_TOO_EARLY = ErrorKind(
+    400,
+    "BadRequest",
+    "Azure OpenAI Responses API is enabled only for api-version 2025-03-01-preview and later",
+    seen="public logs",
+)
+BAD_V1_VERSION = ErrorKind(400, "BadRequest", "API version not supported", seen="public logs")
+
+# The models' own refusals, in their own envelope.
+
 BAD_PROMPT = ErrorKind(
     400,
     "",
@@ -519,29 +672,51 @@ BAD_PROMPT = ErrorKind(
     seen="public logs",
     shape="openai",
 )
-BAD_TYPE = ErrorKind(400, "invalid_type", "Invalid type for a field of the request: {fact}.", shape="openai")
-NO_PARAMETER = ErrorKind(
-    400, "missing_required_parameter", "Missing required parameter: '{name}'.", seen="public logs", shape="openai"
-)
-EMPTY_MESSAGES = ErrorKind(
+BAD_CONTENT_TYPE = ErrorKind(
     400,
-    "empty_array",
-    "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+    "",
+    "Invalid Content-Type header ({given}), expected application/json. (HINT: If you're using curl, you can pass -H "
+    "'Content-Type: application/json')",
+    seen="public logs of OpenAI's own service; the status is not confirmed",
+    shape="openai",
+)
+BAD_TYPE = ErrorKind(
+    400,
+    "invalid_type",
+    "Invalid type for '{name}': expected {wanted}, but got {given} instead.",
     seen="public logs",
     shape="openai",
 )
-BAD_ROLE = ErrorKind(
+BAD_FIELD = ErrorKind(400, "invalid_value", "Invalid '{name}': {fact}.", shape="openai")
+NO_PARAMETER = ErrorKind(
+    400, "missing_required_parameter", "Missing required parameter: '{name}'.", seen="public logs", shape="openai"
+)
+EMPTY_ARRAY = ErrorKind(
+    400,
+    "empty_array",
+    "Invalid '{name}': empty array. Expected an array with minimum length {least}, but got an empty array instead.",
+    seen="public logs",
+    shape="openai",
+)
+LONG_ARRAY = ErrorKind(
+    400,
+    "array_above_max_length",
+    "Invalid '{name}': array too long. Expected an array with maximum length {most}, but got an array with length "
+    "{value} instead.",
+    seen="public logs",
+    shape="openai",
+)
+BAD_VALUE = ErrorKind(
     400,
     "invalid_value",
-    "Invalid value: '{role}'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and "
-    "'developer'.",
+    "Invalid value: '{value}'. Supported values are: {known}.",
     seen="public logs",
     shape="openai",
 )
 TOO_SMALL = ErrorKind(
     400,
     "integer_below_min_value",
-    "Invalid '{name}': integer below minimum value. Expected a value >= 1, but got {value} instead.",
+    "Invalid '{name}': integer below minimum value. Expected a value >= {least}, but got {value} instead.",
     seen="public logs",
     shape="openai",
 )
@@ -552,6 +727,148 @@ TOO_GREAT = ErrorKind(
     seen="public logs",
     shape="openai",
 )
+DECIMAL_TOO_SMALL = ErrorKind(
+    400,
+    "decimal_below_min_value",
+    "Invalid '{name}': decimal below minimum value. Expected a value >= {least}, but got {value} instead.",
+    seen="public logs",
+    shape="openai",
+)
+DECIMAL_TOO_GREAT = ErrorKind(
+    400,
+    "decimal_above_max_value",
+    "Invalid '{name}': decimal above maximum value. Expected a value <= {most}, but got {value} instead.",
+    seen="public logs",
+    shape="openai",
+)
+BAD_TOOL_NAME = ErrorKind(
+    400,
+    "invalid_value",
+    "Invalid '{name}': string does not match pattern. Expected a string that matches the pattern '{pattern}'.",
+    seen="public logs",
+    shape="openai",
+)
+NULL_CONTENT = ErrorKind(
+    400, "", "Invalid value for 'content': expected a string, got null.", seen="public logs", shape="openai"
+)
+TOOL_ANSWERS_NOTHING = ErrorKind(
+    400,
+    "",
+    "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.",
+    seen="public logs",
+    shape="openai",
+)
+TOOL_CALLS_UNANSWERED = ErrorKind(
+    400,
+    "",
+    "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The "
+    "following tool_call_ids did not have response messages: {ids}",
+    seen="public logs",
+    shape="openai",
+)
+CHOICE_WITHOUT_TOOLS = ErrorKind(
+    400,
+    "",
+    "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.",
+    seen="public logs",
+    shape="openai",
+)
+NO_SUCH_TOOL = ErrorKind(400, "invalid_value", "Tool choice '{name}' not found in 'tools' parameter.", shape="openai")
+NO_WORD_JSON = ErrorKind(
+    400,
+    "",
+    "'{what}' must contain the word 'json' in some form, to use '{format}' of type 'json_object'.",
+    seen="public logs",
+    shape="openai",
+)
+SCHEMA_NOT_MADE = ErrorKind(
+    400,
+    "invalid_json_schema",
+    "Local Azure cannot make a value of the schema '{name}': {fact}. Azure may well take it.",
+    shape="openai",
+)
+NOT_SIMULATED = ErrorKind(
+    400, "unsupported_value", "Local Azure does not simulate {what}. Azure may well take it.", shape="openai"
+)
+UNSUPPORTED_PARAMETER = ErrorKind(
+    400,
+    "unsupported_parameter",
+    "Unsupported parameter: '{name}' is not supported with this model.",
+    seen="HKUDS/LightRAG#1536, of o3-mini on Azure",
+    shape="openai",
+)
+MAX_TOKENS_UNSUPPORTED = ErrorKind(
+    400,
+    "unsupported_parameter",
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    seen="jekalmin/extended_openai_conversation#298, of o1 on Azure",
+    shape="openai",
+)
+UNSUPPORTED_VALUE = ErrorKind(
+    400,
+    "unsupported_value",
+    "Unsupported value: '{name}' does not support {value} with this model. Only the default ({usual}) value is "
+    "supported.",
+    seen="public logs",
+    shape="openai",
+)
+UNRECOGNIZED_ARGUMENT = ErrorKind(
+    400, "", "Unrecognized request argument supplied: {name}", seen="public logs", shape="openai"
+)
+BOTH_LIMITS = ErrorKind(
+    400,
+    "invalid_parameter_combination",
+    "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
+    seen="public logs",
+    shape="openai",
+)
+CONTEXT_EXCEEDED = ErrorKind(
+    400,
+    "context_length_exceeded",
+    "This model's maximum context length is {most} tokens. However, your messages resulted in {asked} tokens. Please "
+    "reduce the length of the messages.",
+    seen="public logs",
+    shape="openai",
+)
+CONTEXT_EXCEEDED_WITH_ANSWER = ErrorKind(
+    400,
+    "context_length_exceeded",
+    "This model's maximum context length is {most} tokens. However, you requested {wanted} tokens ({asked} in the "
+    "messages, {answer} in the completion). Please reduce the length of the messages or completion.",
+    seen="public logs",
+    shape="openai",
+)
+CONTEXT_EXCEEDED_IN_RESPONSE = ErrorKind(
+    400,
+    "context_length_exceeded",
+    "Your input exceeds the context window of this model. Please adjust your input and try again.",
+    seen="public logs",
+    shape="openai",
+)
+ANSWER_TOO_LONG = ErrorKind(
+    400,
+    "invalid_value",
+    "{name} is too large: {value}. This model supports at most {most} completion tokens, whereas you provided {value}.",
+    seen="public logs",
+    shape="openai",
+)
+FILTERED = ErrorKind(
+    400,
+    "content_filter",
+    "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. Please modify "
+    "your prompt and retry. To learn more about our content filtering policies please read our documentation: "
+    "https://go.microsoft.com/fwlink/?linkid=2198766",
+    seen="microsoft/TinyTroupe#85, of gpt-4o-mini with 2024-10-21",
+    shape="openai",
+)
+NO_PREVIOUS_RESPONSE = ErrorKind(
+    400,
+    "previous_response_not_found",
+    "Previous response with id '{id}' not found.",
+    seen="microsoft/agent-framework#6419",
+    shape="openai",
+)
+NO_RESPONSE = ErrorKind(404, "", "Response with id '{id}' not found.", seen="public logs", shape="openai")
 
 # --- the login -----------------------------------------------------------------------------------------------------
 
@@ -626,4 +943,83 @@ NO_AUDIENCE = ErrorKind(
     seen="Azure/azure-cli#14948",
     shape="entra",
     number=500011,
+)
+
+# --- faults: what Azure says when it fails by itself ---------------------------------------------------------------
+
+FAULT_500 = ErrorKind(
+    500,
+    "InternalServerError",
+    "Encountered internal server error. Diagnostic information: timestamp '{at}', request id '{request}'.",
+    seen="ARM, public logs",
+)
+FAULT_500_DATA = ErrorKind(
+    500,
+    "",
+    "The server had an error while processing your request. Sorry about that! You can retry your request, or contact "
+    "us through an Azure support request at: https://go.microsoft.com/fwlink/?linkid=2213926 if the error persists. "
+    "(Please include the request ID {request} in your message.)",
+    seen="Azure-Samples/azure-search-openai-demo#1390",
+    shape="openai",
+)
+FAULT_500_LOGIN = ErrorKind(
+    500,
+    "server_error",
+    "A transient error has occurred. Please try again.",
+    seen="Entra's list of error codes",
+    shape="entra",
+    number=90033,
+)
+FAULT_429 = ErrorKind(
+    429,
+    "SubscriptionRequestsThrottled",
+    "Number of requests for subscription '{subscription}' and operation '{operation}' exceeded the backend storage "
+    "limit. Please try again after '{seconds}' seconds.",
+    seen="MicrosoftDocs/azure-docs#105248",
+)
+FAULT_429_LOGIN = ErrorKind(
+    429,
+    "temporarily_unavailable",
+    "There are too many incoming requests.",
+    seen="Entra's list of error codes",
+    shape="entra",
+    number=90055,
+)
+FAULT_503 = ErrorKind(503, "ServiceUnavailable", "The service is temporarily unavailable. Please try again later.")
+FAULT_SECRET = ErrorKind(
+    401,
+    "invalid_client",
+    "The provided client secret keys for app '{client}' are expired. Visit the Azure portal to create new keys for "
+    "your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: "
+    "https://aka.ms/certCreds.",
+    seen="public logs",
+    shape="entra",
+    number=7000222,
+)
+STILL_HAS_DEPLOYMENTS = ErrorKind(
+    409,
+    "CannotDeleteResource",
+    "Cannot delete resource while nested resources exist. Please delete the deployments of '{account}' first.",
+)
+PURGE_BUSY = ErrorKind(
+    409,
+    "RequestConflict",
+    "Another operation is being performed on the resource '{account}'. Please try again later.",
+)
+FAULT_CREATE = ErrorKind(409, "DeploymentFailed", "The deployment '{name}' could not be created.")
+
+# --- managed identities --------------------------------------------------------------------------------------------
+
+BAD_IDENTITY_HEADER = ErrorKind(
+    401,
+    "Unauthorized",
+    "The header X-IDENTITY-HEADER is missing or is not that of this identity endpoint.",
+    shape="identity",
+)
+NO_IDENTITY = ErrorKind(
+    400,
+    "BadRequest",
+    "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.",
+    seen="public logs",
+    shape="identity",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from infra.localazure import bodies, deployments, errors, groups, ids
+from infra.localazure import bodies, deployments, errors, groups, ids, tags
 from infra.localazure.entities import GenericResource, Json, Principal
 from infra.localazure.world import Caller, World
 
@@ -58,6 +58,7 @@ def put(
     kind = type_of(resource_id)
     existing = world.generic.get(ids.key(resource_id))
     require_home(world, resource_id, kind)
+    tags.require(given.tags)
     location = _location(world, kind, given, existing)
     if not _NAME.fullmatch(resource_id.rsplit("/", 1)[-1]):
         raise errors.BAD_NAME(name=resource_id.rsplit("/", 1)[-1], pattern=_NAME.pattern, least=1, most=260)
@@ -90,7 +91,7 @@ def patch(world: World, caller: Caller, resource_id: str, given: bodies.Generic)
     found = get(world, resource_id)
     require_home(world, resource_id, found.type)
     if given.tags is not None:
-        found.body["tags"] = given.tags
+        found.body["tags"] = tags.require(given.tags)
     if given.properties is not None:
         found.body["properties"] = {**found.body["properties"], **given.properties, **_added(world, found, found)}
     found.modified = caller.stamp(world.now())
@@ -106,7 +107,8 @@ def delete(world: World, caller: Caller, resource_id: str) -> bool:
     require_home(world, resource_id, kind)
     if kind == IDENTITIES:
         world.principals.drop(found.body["properties"]["principalId"])
-    world.generic.drop(ids.key(resource_id))
+    for gone in (*below(world, resource_id), found):
+        world.generic.drop(ids.key(gone.id))
     world.record(f"{kind}/delete", resource_id, caller)
     return True
 
@@ -115,8 +117,11 @@ def collection(world: World, path: str) -> list[GenericResource]:
     """The resources of a type in a scope; lists over a whole subscription too."""
     kind = type_of(path)
     scope = path[: path.lower().rindex("/providers/")]
-    require_exists(world, scope)
-    return [r for r in world.generic if r.type == kind and ids.key(r.id).startswith(ids.key(scope) + "/")]
+    parts = path.strip("/").split("/")
+    nested = len(parts) - _provider_at(parts) > 3
+    parent = path.rsplit("/", 1)[0] if nested else scope
+    require_exists(world, parent)
+    return [r for r in world.generic if r.type == kind and ids.key(r.id).startswith(ids.key(parent) + "/")]
 
 
 def below(world: World, scope: str) -> list[GenericResource]:
@@ -133,8 +138,13 @@ def require_exists(world: World, scope: str) -> None:
     parts = scope.strip("/").split("/")
     if len(parts) > 3 and parts[2].lower() == "resourcegroups":
         groups.group(world, parts[1], parts[3])
-    if "providers" not in [part.lower() for part in parts]:
+    lower = [part.lower() for part in parts]
+    if "providers" not in lower:
+        if len(parts) > 4 or (len(parts) > 2 and (lower[2], len(parts)) != ("resourcegroups", 4)):
+            raise errors.NO_SUCH_ROUTE(path=scope)
         return
+    if _provider_at(parts) + 1 >= len(parts):
+        raise errors.NO_SUCH_ROUTE(path=scope)
     key = ids.key(scope)
     if world.account(key) is None and world.deployments.get(key) is None and world.generic.get(key) is None:
         at = _provider_at(parts)
@@ -147,11 +157,12 @@ def require_home(world: World, resource_id: str, kind: str) -> None:
     subscription = ids.subscription_of(resource_id)
     if subscription is not None:
         groups.require_registered(world, subscription, kind.split("/", 1)[0])
+    parts = resource_id.strip("/").split("/")
+    if len(parts) > 3 and parts[2].lower() == "resourcegroups":
+        groups.open_group(world, parts[1], parts[3])
     if kind != RAI_POLICIES:
         require_exists(world, resource_id[: resource_id.lower().rindex("/providers/")])
         return
-    parts = resource_id.strip("/").split("/")
-    groups.group(world, parts[1], parts[3])
     parent = world.account(ids.key(resource_id.rsplit("/", 2)[0]))
     if parent is None:
         raise errors.NO_PARENT(verb="write", type=kind, parent=f"accounts/{parts[7]}")
@@ -191,6 +202,14 @@ def _added(world: World, made: GenericResource, existing: GenericResource | None
     if made.type in {JOBS, ENVIRONMENTS}:
         return {"provisioningState": "Succeeded"}
     return {}
+
+
+def retag(world: World, caller: Caller, found: GenericResource, wanted: dict[str, str]) -> None:
+    """Give a resource these tags and no others."""
+    require_home(world, found.id, found.type)
+    found.body["tags"] = tags.require(wanted)
+    found.modified = caller.stamp(world.now())
+    _keep(world, caller, found)
 
 
 def _keep(world: World, caller: Caller, made: GenericResource) -> GenericResource:

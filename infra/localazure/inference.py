@@ -1,12 +1,7 @@
-"""The data plane's rules: who may call which deployment, how often, and what it answers.
-
-Answers are made up but not arbitrary: the same question to the same model gives the same answer, and it names the
-model, so that a person sees which one is behind a deployment.
-"""
+"""The data plane's rules: who may call which deployment for what, how often, and which calls keep it alive."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import deque
 from collections.abc import Sequence
@@ -15,10 +10,19 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 
 from infra.localazure import catalogue, deployments, errors, ids, placement, roles
-from infra.localazure.entities import Account, Deployment, Json
+from infra.localazure.catalogue import Model
+from infra.localazure.entities import Account, Deployment
+from infra.localazure.traffic import Traffic
 from infra.localazure.world import Caller, World
 
 ACTION = "Microsoft.CognitiveServices/accounts/OpenAI/"
+CHAT, COMPLETION, EMBEDDING = "ChatCompletions_Create", "Completions_Create", "Embeddings_Create"
+RESPONSE = "Responses_Create"
+"""Operations as texts and metrics name them; that of responses is not confirmed by traffic."""
+KEEP_ALIVE = frozenset({CHAT, COMPLETION, RESPONSE})
+"""Operations that count against the idle deletion of a deployment."""
+_WORDS = {CHAT: "chatCompletion", COMPLETION: "completion", EMBEDDING: "embeddings", RESPONSE: "responses"}
+"""What the refusal of an operation that is not of the model calls it."""
 
 
 @dataclass(slots=True)
@@ -170,42 +174,17 @@ def serving(world: World, account: Account, name: str) -> tuple[Deployment, str]
     return found, found.model.name if ready else str(found.served_before)
 
 
-def require_chat(world: World, deployment: Deployment, operation: str) -> None:
-    """Refuse a chat with a model that does not chat."""
-    model = placement.model_of(world, deployment)
-    if model is not None and not model.chat:
-        raise errors.OPERATION_NOT_OF_MODEL(operation=operation, model=model.name)
+def require_operation(model: Model, operation: str) -> None:
+    """Refuse an operation that is not of the model: chat models chat and respond, others complete or embed."""
+    able = {CHAT: model.chat, RESPONSE: model.chat, EMBEDDING: model.embeddings}
+    if not able.get(operation, not model.chat and not model.embeddings):
+        raise errors.OPERATION_NOT_OF_MODEL(operation=_WORDS[operation], model=model.name)
 
 
-# --- what it answers -----------------------------------------------------------------------------------------------
-
-
-def count_tokens(text: str) -> int:
-    """A steady estimate of tokens: one per four characters, at least one."""
-    return max(1, math.ceil(len(text) / 4))
-
-
-def prompt_text(messages: list[Json]) -> str:
-    """The text of a conversation, content parts included."""
-    found = []
-    for message in messages:
-        content = message.get("content")
-        if isinstance(content, str):
-            found.append(content)
-        elif isinstance(content, list):
-            found += [str(part.get("text", "")) for part in content if isinstance(part, dict)]
-    return "\n".join(found)
-
-
-def answer(model: str, messages: list[Json], most_tokens: int | None = None) -> tuple[str, str]:
-    """What a model says (its own name, and the question it heard) and why it stopped there: stop or length."""
-    asked = prompt_text(messages[-1:])
-    text = f"{model} here. You asked: {asked if len(asked) <= 200 else asked[:199] + '…'}"
-    if most_tokens is None or count_tokens(text) <= most_tokens:
-        return text, "stop"
-    return text[: 4 * most_tokens], "length"
-
-
-def fingerprint(model: str) -> str:
-    """A steady fingerprint of a model."""
-    return "fp_" + hashlib.sha256(model.encode()).hexdigest()[:10]
+def note(world: World, traffic: Traffic) -> None:
+    """Let a call that reached a deployment move its idle clock, if it is of those that count."""
+    if traffic.operation not in KEEP_ALIVE or not traffic.model:
+        return
+    found = world.deployments.get(f"{traffic.account}/deployments/{traffic.deployment.lower()}")
+    if found is not None:
+        deployments.called(world, found, successful=traffic.status < 400)

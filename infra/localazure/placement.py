@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from infra.localazure import errors, ids
-from infra.localazure.catalogue import Model, Sku
+from infra.localazure import errors, ids, quotas
+from infra.localazure.catalogue import TUNED_DEPLOYMENTS, Model, Sku
 from infra.localazure.entities import Account, Deployment
 from infra.localazure.world import World
 
 BUILT_IN_POLICIES = ("Microsoft.Default", "Microsoft.DefaultV2")
-TUNED_DEPLOYMENTS = "OpenAI.FineTuned.Deployments"
-"""Usage name under which a region counts the deployments of tuned models, whatever their capacity."""
 
 
 def require_possible(world: World, account: Account, base: Model, wanted: Deployment) -> None:
@@ -42,20 +40,14 @@ def usage(world: World, subscription: str, region: str) -> dict[str, int]:
 
     A soft-deleted account holds the quota of the deployments it had until it is purged.
     """
-    used: dict[str, int] = {}
-    for account in world.accounts.of(f"{subscription.lower()}/{region}"):
-        for deployment in world.deployments.of(ids.key(account.id)):
-            if deployment.custom:
-                used[TUNED_DEPLOYMENTS] = used.get(TUNED_DEPLOYMENTS, 0) + 1
-            sku = sku_of(world, account, deployment)
-            if sku is not None:
-                used[sku.usage] = used.get(sku.usage, 0) + deployment.capacity
-    return used
+    return world.tally.at(f"{subscription.lower()}/{region}")
 
 
 def _entry(world: World, region: str, model: Model, deployment: Deployment) -> Sku | None:
+    """The entry of a deployment's SKU: tuned models have entries of their own, but for provisioned units."""
     for sku in world.catalogue.skus(model, region):
-        if sku.name == deployment.sku_name and sku.tuned == deployment.custom:
+        shared = sku.name.endswith("ProvisionedManaged")
+        if sku.name == deployment.sku_name and (shared or sku.tuned == deployment.custom):
             return sku
     return None
 
@@ -100,23 +92,24 @@ def _require_one_per_model(world: World, account: Account, wanted: Deployment) -
 
 def _require_room(world: World, account: Account, wanted: Deployment) -> None:
     others = _others(world, account, wanted)
-    limits = world.catalogue.account_limits
-    if wanted.custom and sum(d.custom for d in others) >= limits["fineTunedDeployments"]:
-        raise errors.DEPLOYMENT_LIMIT(account=account.name, limit=limits["fineTunedDeployments"], what="fine-tuned")
-    if len(others) >= limits["standardDeployments"]:
-        raise errors.DEPLOYMENT_LIMIT(account=account.name, limit=limits["standardDeployments"], what="standard")
+    tuned = quotas.limit(world, account.subscription, account.location, quotas.TUNED_PER_ACCOUNT)
+    if wanted.custom and sum(d.custom for d in others) >= tuned:
+        raise errors.DEPLOYMENT_LIMIT(account=account.name, limit=tuned, what="fine-tuned")
+    most = quotas.limit(world, account.subscription, account.location, quotas.PER_ACCOUNT)
+    if len(others) >= most:
+        raise errors.DEPLOYMENT_LIMIT(account=account.name, limit=most, what="standard")
 
 
 def _require_quota(world: World, account: Account, sku: Sku, wanted: Deployment, existing: Deployment | None) -> None:
     used = usage(world, account.subscription, account.location)
     if wanted.custom and not (existing is not None and existing.custom):
-        _require_left(world, TUNED_DEPLOYMENTS, used, 1)
+        _require_left(world, account, TUNED_DEPLOYMENTS, used, 1)
     held = sku_of(world, account, existing) if existing is not None else None
     before = existing.capacity if existing is not None and held is not None and held.usage == sku.usage else 0
-    _require_left(world, sku.usage, used, wanted.capacity - before)
+    _require_left(world, account, sku.usage, used, wanted.capacity - before)
 
 
-def _require_left(world: World, quota: str, used: dict[str, int], asked: int) -> None:
-    limit, now = world.catalogue.limit(quota), used.get(quota, 0)
+def _require_left(world: World, account: Account, quota: str, used: dict[str, int], asked: int) -> None:
+    limit, now = quotas.limit(world, account.subscription, account.location, quota), used.get(quota, 0)
     if asked > 0 and now + asked > limit:
         raise errors.NO_QUOTA(asked=asked, quota=quota, left=max(limit - now, 0), used=now, limit=limit)

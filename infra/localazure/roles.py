@@ -15,6 +15,8 @@ from infra.localazure.world import Caller, World
 
 ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
 DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
+_ACTION = re.compile(r"\*(/[\w*]+)*|Microsoft\.[A-Za-z]+(/[\w*.-]+)+", re.IGNORECASE)
+"""`*`, or a namespace of Microsoft's with types and a verb; only Azure knows every action there is."""
 _ROLE_ID = re.compile(rf"(/subscriptions/[^/]+)?/providers/{DEFINITIONS}/(?P<role>{ids.GUID.pattern})", re.IGNORECASE)
 
 
@@ -48,10 +50,14 @@ def full_id(scope: str, role: str) -> str:
     return f"{prefix}/providers/{DEFINITIONS}/{role}"
 
 
-def definitions_at(world: World, scope: str) -> list[RoleDefinition]:
-    """Every role that can be assigned at a scope."""
-    above = set(ids.scopes_above(scope))
-    custom = [r for r in world.role_definitions if any(ids.key(s) in above for s in r.assignable_scopes)]
+def definitions_at(world: World, scope: str, *, below: bool = False) -> list[RoleDefinition]:
+    """Every role that can be assigned at a scope, or with `below` in something beneath it."""
+    above, inside = set(ids.scopes_above(scope)), ids.key(scope).rstrip("/") + "/"
+
+    def here(at: str) -> bool:
+        return ids.key(at) in above or (below and ids.key(at).startswith(inside))
+
+    custom = [r for r in world.role_definitions if any(here(at) for at in r.assignable_scopes)]
     return [*built_in().values(), *custom]
 
 
@@ -109,6 +115,83 @@ def require(world: World, caller: Caller, action: str, scope: str) -> None:
         )
 
 
+# --- definitions ---------------------------------------------------------------------------------------------------
+
+
+def put_definition(world: World, caller: Caller, scope: str, role: str, body: bodies.RoleDefinition) -> RoleDefinition:
+    """Make or change a custom role; its name is unique in the directory."""
+    given = body.properties
+    if not ids.GUID.fullmatch(role):
+        raise errors.BAD_ROLE_ID(role=role)
+    if role.lower() in built_in():
+        raise errors.BUILT_IN_ROLE(role=role)
+    if not given.role_name:
+        raise errors.NO_ROLE_NAME()
+    scopes = given.assignable_scopes or [scope]
+    _require_scopes(world, caller, given.role_name, scopes)
+    _require_actions(given.permissions)
+    _require_free_name(world, caller.tenant, role.lower(), given.role_name)
+    existing = world.role_definitions.get(role.lower())
+    now = _by_object_id(caller, world.now())
+    made = RoleDefinition(
+        id=role.lower(),
+        name=given.role_name,
+        description=given.description,
+        actions=[a for p in given.permissions for a in p.actions],
+        not_actions=[a for p in given.permissions for a in p.not_actions],
+        data_actions=[a for p in given.permissions for a in p.data_actions],
+        not_data_actions=[a for p in given.permissions for a in p.not_data_actions],
+        assignable_scopes=scopes,
+        scope=scope,
+        created=existing.created if existing is not None else now,
+        modified=now,
+        tenant=caller.tenant,
+    )
+    world.role_definitions.put(made.id, made)
+    world.record(f"{DEFINITIONS}/write", f"{'' if scope == '/' else scope}/providers/{DEFINITIONS}/{role}", caller)
+    return made
+
+
+def drop_definition(world: World, caller: Caller, scope: str, role: str) -> RoleDefinition | None:
+    """Take a custom role away; None if there was none. One that is assigned stays."""
+    if role.lower() in built_in():
+        raise errors.BUILT_IN_ROLE(role=role)
+    found = world.role_definitions.get(role.lower())
+    if found is None or found.tenant != caller.tenant:
+        return None
+    for at in found.assignable_scopes:
+        require(world, caller, f"{DEFINITIONS}/delete", at)
+    if any(a.role == found.id for a in world.role_assignments):
+        raise errors.ROLE_IN_USE()
+    world.role_definitions.drop(found.id)
+    world.record(f"{DEFINITIONS}/delete", f"{'' if scope == '/' else scope}/providers/{DEFINITIONS}/{role}", caller)
+    return found
+
+
+def _require_scopes(world: World, caller: Caller, role: str, scopes: list[str]) -> None:
+    """A custom role is for subscriptions and groups that exist, and who makes it may do so in all of them."""
+    for scope in scopes:
+        subscription = world.subscriptions.get(ids.subscription_of(scope) or "")
+        group = "/resourcegroups/" in ids.key(scope)
+        there = subscription is not None and subscription.tenant == caller.tenant
+        if not there or (group and world.groups.get(ids.key(scope)) is None):
+            raise errors.BAD_ASSIGNABLE_SCOPE(role=role, scope=scope)
+        require(world, caller, f"{DEFINITIONS}/write", scope)
+
+
+def _require_actions(permissions: list[bodies.Permission]) -> None:
+    for given in permissions:
+        for action in (*given.actions, *given.not_actions, *given.data_actions, *given.not_data_actions):
+            if not _ACTION.fullmatch(action):
+                raise errors.BAD_ACTION(action=action)
+
+
+def _require_free_name(world: World, tenant: str, role: str, name: str) -> None:
+    others = (r for r in world.role_definitions if r.tenant == tenant and r.id != role)
+    if any(r.name.lower() == name.lower() for r in (*built_in().values(), *others)):
+        raise errors.ROLE_NAME_TAKEN()
+
+
 # --- assignments ---------------------------------------------------------------------------------------------------
 
 
@@ -123,6 +206,10 @@ def assign(
         if (existing.principal, existing.role, existing.principal_type) != (principal, role, kind):
             raise errors.ROLE_FIXED()
         return _keep(world, caller, existing, given), False
+    if any(a.name.lower() == name.lower() for a in world.role_assignments):
+        raise errors.ROLE_FIXED()  # a name is had once; to Azure the same one elsewhere is a change of its scope
+    if role not in {r.id for r in definitions_at(world, scope)}:
+        raise errors.ROLE_NOT_ASSIGNABLE(role=role, scope=scope)
     if any(a.role == role and ids.key(a.scope) == ids.key(scope) for a in world.role_assignments.of(principal)):
         raise errors.ROLE_EXISTS()
     now = world.now()

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from infra.localazure import groups, ids, models, roles
+from infra.localazure import groups, ids, models, quotas, roles
 from infra.localazure.catalogue import is_custom
-from infra.localazure.entities import CustomModel, Principal, RoleAssignment, Stamp, Subscription, Tenant
+from infra.localazure.entities import CustomModel, Principal, QuotaLimit, RoleAssignment, Stamp, Subscription, Tenant
 from infra.localazure.world import World
 
 _BY = "local-azure"
@@ -70,6 +70,16 @@ class SeedModel(msgspec.Struct, forbid_unknown_fields=True):
     job: str | None = None
 
 
+class SeedQuota(msgspec.Struct, forbid_unknown_fields=True):
+    """A limit that differs from the catalogue's: of a quota by its name (OpenAI.FineTuned.Deployments), or of an
+    account (fineTunedDeployments, standardDeployments); everywhere unless a subscription or region is named."""
+
+    name: str
+    limit: Annotated[int, msgspec.Meta(ge=0)]
+    subscription: str = ""
+    region: str = ""
+
+
 class Seed(msgspec.Struct, forbid_unknown_fields=True):
     """A seed file."""
 
@@ -78,6 +88,7 @@ class Seed(msgspec.Struct, forbid_unknown_fields=True):
     principals: list[SeedPrincipal] = []
     roles: list[SeedRole] = []
     models: list[SeedModel] = []
+    quotas: list[SeedQuota] = []
 
 
 class BadSeed(Exception):
@@ -95,14 +106,15 @@ def read(path: Path) -> Seed:
 def plant(world: World, seed: Seed) -> None:
     """Put into the world what the seed names and the world lacks.
 
-    Tenants and logins follow the seed, so that a changed secret holds; all else that stands already stays as it is.
-    Raises BadSeed, and then nothing was planted.
+    Tenants, logins and quotas follow the seed, so that a changed secret holds; all else that stands already
+    stays as it is. Raises BadSeed, and then nothing was planted.
     """
     principals = [_principal(world, seed, p) for p in seed.principals]
     subscriptions = [_subscription(world, seed, s) for s in seed.subscriptions]
     known = {p.id: p for p in (*world.principals, *principals)}
     roles_given = [_role(world, known, r) for r in seed.roles]
     tuned = [_model(world, m) for m in seed.models]
+    limits = [_quota(world, q) for q in seed.quotas]
     with world.lock:
         for tenant in seed.tenants:
             world.tenants.put(tenant.id.lower(), Tenant(id=tenant.id.lower(), name=tenant.name))
@@ -118,6 +130,8 @@ def plant(world: World, seed: Seed) -> None:
         for model in tuned:
             if models.owned(world, model.account, model.id) is None:
                 models.put(world, model)
+        for limit in limits:
+            quotas.put(world, limit)
 
 
 def _require_tenant(world: World, seed: Seed, tenant: str, whose: str) -> str:
@@ -172,6 +186,15 @@ def _role(world: World, known: dict[str, Principal], wanted: SeedRole) -> RoleAs
         modified=stamp,
         effective_at=world.now(),
     )
+
+
+def _quota(world: World, wanted: SeedQuota) -> QuotaLimit:
+    region = world.catalogue.region(wanted.region) if wanted.region else ""
+    if region is None:
+        raise BadSeed(f"quotas/{wanted.name}: there is no region {wanted.region}")
+    if wanted.subscription and not ids.GUID.fullmatch(wanted.subscription):
+        raise BadSeed(f"quotas/{wanted.name}: {wanted.subscription} is no GUID")
+    return QuotaLimit(name=wanted.name, limit=wanted.limit, subscription=wanted.subscription.lower(), region=region)
 
 
 def _model(world: World, wanted: SeedModel) -> CustomModel:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
+import sqlite3
+import struct
 import tempfile
 import threading
 import time
@@ -17,13 +20,16 @@ from pathlib import Path
 from types import TracebackType
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from infra.localazure import seed, tls
+from infra.localazure import faults, seed, tls
 from infra.localazure.clock import VirtualClock
-from infra.localazure.http.app import App
+from infra.localazure.http.app import ABORT, App
+from infra.localazure.runner import Runner
 from infra.localazure.switches import Switches
 from infra.localazure.world import World
 
+_log = logging.getLogger("infra.localazure")
 LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 KEEP_SECONDS = 1.0
 """How often the clock is written down."""
@@ -34,6 +40,23 @@ _HIGHEST_PORT = 65535
 
 class PortTaken(Exception):
     """The port is in use; the text says which."""
+
+
+_LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+class _Resettable(HttpToolsProtocol):
+    """uvicorn's HTTP, and a way for a fault to reset the connection: what is sent then is RST, not a polite end."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope[ABORT] = self._abort  # type: ignore[literal-required]
+
+    def _abort(self) -> None:
+        plain = self.transport.get_extra_info("socket")
+        if plain is not None:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        self.transport.abort()
 
 
 class _Threaded(uvicorn.Server):
@@ -66,12 +89,21 @@ class LocalAzure:
     ...     azure.advance(days=15)
     """
 
-    def __init__(self, folder: Path | None = None, port: int = 0, clock: VirtualClock | None = None) -> None:
-        """Keep the state in `folder` (default: nowhere); listen on `port` (0: any free one)."""
+    def __init__(
+        self,
+        folder: Path | None = None,
+        port: int = 0,
+        clock: VirtualClock | None = None,
+        runner: Runner | None = None,
+    ) -> None:
+        """Keep the state in `folder` (default: nowhere); listen on `port` (0: any free one).
+
+        `runner` runs Container Apps jobs that are started; without one they only pass.
+        """
         self._temporary = tempfile.TemporaryDirectory(prefix="local-azure-") if folder is None else None
         self._certificates = tls.ensure(folder or Path(self._temporary.name if self._temporary else ""))
         self.world = World(folder, clock)
-        self.app = App(self.world)
+        self.app = App(self.world, runner=runner)
         self._sockets = listen(port)
         self.port = int(self._sockets[0].getsockname()[1])
         self.world.origin = f"https://localhost:{self.port}"
@@ -91,7 +123,17 @@ class LocalAzure:
 
     def plant(self, what: seed.Seed | Path) -> None:
         """Plant a seed, or the one of a YAML file; raises BadSeed."""
-        seed.plant(self.world, seed.read(what) if isinstance(what, Path) else what)
+        self.app.plant(seed.read(what) if isinstance(what, Path) else what)
+
+    def fault(self, name: str, **how: object) -> str:
+        """Have a fault stand (scope, count, rate, seed, seconds, after, when); gives its id. Raises BadFault."""
+        with self.world.lock:
+            return faults.add(self.world, faults.read({"name": name, **how}, self.world.catalogue)).id
+
+    def clear_faults(self) -> None:
+        """Take every fault away."""
+        with self.world.lock:
+            faults.clear(self.world)
 
     def switch(self, **settings: object) -> None:
         """Set some switches and leave the others; raises AttributeError for one that does not exist."""
@@ -115,7 +157,7 @@ class LocalAzure:
     def start(self) -> LocalAzure:
         """Begin to listen; returns when it does."""
         self._thread.start()
-        self._keeping.enter_context(_kept_time(self.world))
+        self._keeping.enter_context(_kept(self.app))
         while not self._server.started:
             if not self._thread.is_alive():
                 raise RuntimeError("the server of local Azure ended before it began")
@@ -124,12 +166,14 @@ class LocalAzure:
 
     def stop(self) -> None:
         """Stop listening and let go of the state."""
+        self.app.platform.stop()
         if self._thread.is_alive():
             self._server.end()
             self._thread.join(timeout=5)
         self._keeping.close()
         for made in self._sockets:
             made.close()
+        self.app.log.keep()
         self.world.close()
         if self._temporary is not None:
             self._temporary.cleanup()
@@ -148,7 +192,7 @@ def config(app: App, certificates: tls.Certificates) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=_Resettable,
         ssl_certfile=str(certificates.server),
         ssl_keyfile=str(certificates.server),
         date_header=False,
@@ -195,7 +239,13 @@ def _bind(family: socket.AddressFamily, address: str, port: int) -> socket.socke
     return made
 
 
-def serve(folder: Path, sockets: list[socket.socket], control_key: str, planted: seed.Seed | None = None) -> None:
+def serve(
+    folder: Path,
+    sockets: list[socket.socket],
+    control_key: str,
+    planted: seed.Seed | None = None,
+    runner: Runner | None = None,
+) -> None:
     """Be a local Azure until told to stop (SIGINT, SIGTERM); the state is kept in `folder`.
 
     Raises BadSeed for a seed that names what does not exist.
@@ -205,23 +255,31 @@ def serve(folder: Path, sockets: list[socket.socket], control_key: str, planted:
     if planted is not None:
         seed.plant(world, planted)
     world.origin = f"https://localhost:{sockets[0].getsockname()[1]}"
-    server = uvicorn.Server(config(App(world, control_key), certificates))
+    app = App(world, control_key, planted, runner)
+    server = uvicorn.Server(config(app, certificates))
     # uvicorn stops at SIGTERM and then raises it once more, with the handler that was there before: that would end the
     # process before it has written down the moment.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with _kept_time(world), contextlib.suppress(KeyboardInterrupt):
+    with _kept(app), contextlib.suppress(KeyboardInterrupt):
         server.run(sockets)
+    app.platform.stop()
+    app.log.keep()
     world.close()
 
 
 @contextlib.contextmanager
-def _kept_time(world: World) -> Iterator[None]:
-    """Write the clock down once a second, a little ahead of itself, as long as this lasts."""
-    stop = threading.Event()
+def _kept(app: App) -> Iterator[None]:
+    """Write the clock down once a second, a little ahead of itself, and the log, as long as this lasts."""
+    stop, world = threading.Event(), app.world
 
     def keep() -> None:
         while True:
-            world.keep_time()
+            try:
+                with world.lock:
+                    world.keep_time()
+                    app.log.keep()
+            except sqlite3.Error:  # a full disk, say: the next second tries again
+                _log.exception("the clock and the log could not be written down")
             if stop.wait(KEEP_SECONDS):
                 return
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from infra.localazure import accounts, errors, ids, roles
 from infra.localazure.entities import Account
@@ -15,7 +15,7 @@ PURGE_ACTION = "Microsoft.CognitiveServices/locations/resourceGroups/deletedAcco
 def wire_up(world: World) -> None:
     """Schedule what accounts of a state that was read have coming."""
     world.on_due(DELETED, _soft_delete_if_due)
-    world.on_due(PURGE, _purge_if_due)
+    world.on_due(PURGE, _purge_if_due, _purge_at)
     for account in world.accounts:
         if account.purge_at is not None:
             world.schedule(account.purge_at, PURGE, ids.key(account.id))
@@ -26,12 +26,14 @@ def wire_up(world: World) -> None:
 def delete(world: World, caller: Caller, account: Account) -> float:
     """Delete an account and tell how many seconds it takes."""
     accounts.require_settled(world, account)
+    if world.switches.delete_with_deployments == "refuse" and world.deployments.of(ids.key(account.id)):
+        raise errors.STILL_HAS_DEPLOYMENTS(account=account.name)
     seconds = world.switches.account_delete
     if seconds == 0:
         delete_now(world, caller, account)
         return 0
-    world.record(f"{ids.ACCOUNTS}/delete", account.id, caller)
     account.writing, account.settled_at = "Deleting", world.now() + timedelta(seconds=seconds)
+    world.record(f"{ids.ACCOUNTS}/delete", account.id, caller, account.settled_at)
     world.accounts.put(ids.key(account.id), account)
     world.schedule(account.settled_at, DELETED, ids.key(account.id))
     return seconds
@@ -60,11 +62,14 @@ def get(world: World, subscription: str, location: str, group: str, name: str) -
 
 def purge(world: World, caller: Caller, account: Account) -> float:
     """Purge a soft-deleted account and tell how many seconds it takes."""
-    world.record(PURGE_ACTION, account.id, caller)
+    if account.purging:
+        raise errors.PURGE_BUSY(account=account.id)
     seconds = world.switches.purge
+    world.record(PURGE_ACTION, account.id, caller, world.now() + timedelta(seconds=seconds))
     if seconds == 0:
         _forget(world, account)
     else:
+        account.purging = True
         _purge_later(world, account, timedelta(seconds=seconds))
     return seconds
 
@@ -102,6 +107,11 @@ def _purge_if_due(world: World, key: str) -> None:
         return
     world.record(PURGE_ACTION, account.id, None)
     _forget(world, account)
+
+
+def _purge_at(world: World, key: str) -> datetime | None:
+    account = world.accounts.get(key)
+    return account.purge_at if account is not None else None
 
 
 def _forget(world: World, account: Account) -> None:

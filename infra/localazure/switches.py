@@ -5,12 +5,18 @@ Every switch can be set while it runs (`PUT /.local-azure/switches`). Seconds ar
 
 from __future__ import annotations
 
+import ast
+import inspect
+from functools import cache
 from typing import Annotated, Literal
 
 import msgspec
 
 Span = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
-"""A length of time, in the unit that the switch names; never negative."""
+"""A length of time in seconds, never negative."""
+Hours = Annotated[float, msgspec.Meta(ge=0, le=8e6)]
+Days = Annotated[float, msgspec.Meta(ge=0, le=3e5)]
+"""The same in longer units: sums with any moment of the clock must be moments too."""
 
 
 class Switches(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -18,6 +24,8 @@ class Switches(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     account_create: Span = 0.3
     """Seconds an account is Creating. Azure: some 30 s to minutes."""
+    account_update: Span = 0.0
+    """Seconds a changed account is Accepted. Azure: mostly at once."""
     account_delete: Span = 0.0
     """Seconds an account is Deleting. Azure: at once in recorded traffic."""
     deployment_create: Span = 0.3
@@ -32,11 +40,17 @@ class Switches(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Seconds until a role assignment works. Azure: up to 10 minutes."""
     purge: Span = 0.0
     """Seconds a purge takes."""
-    idle_days: Span = 15.0
+    group_delete: Span = 0.3
+    """Seconds a resource group is Deleting. Azure: minutes."""
+    registration: Span = 0.3
+    """Seconds a resource provider is Registering. Azure: a minute or more."""
+    job_run: Span = 1.0
+    """Seconds an execution of a Container Apps job is Running where nobody runs it; else it takes what it takes."""
+    idle_days: Days = 15.0
     """A fine-tuned deployment this old without a successful call for as long is deleted."""
-    developer_hours: Span = 24.0
+    developer_hours: Hours = 24.0
     """A Developer-tier deployment is deleted this long after its creation."""
-    soft_delete_hours: Span = 48.0
+    soft_delete_hours: Hours = 48.0
     """A deleted account can be restored this long."""
     model_change: Literal["in_place", "gap", "refuse"] = "in_place"
     """Not known: what a PUT with another model does to a custom deployment. in_place: it serves the old one until the
@@ -46,5 +60,60 @@ class Switches(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     restore_brings_deployments: bool = True
     """Not known: whether deployments that an account had when it was deleted are back after its restore. They hold
     their quota until the purge either way."""
+    delete_with_deployments: Literal["take", "refuse"] = "take"
+    """Not known: whether an account that still has deployments can be deleted. refuse: 409 until they are gone."""
     retirement: bool = False
     """Whether retired base models refuse new deployments and stop answering."""
+    idle_deletion_logged: Literal["service", "none"] = "service"
+    """Not known: whether the activity log tells of a deployment that the service deletes by itself. service: as the
+    service's own act; none: not at all."""
+    throttling: Literal["running", "always", "off"] = "running"
+    """When the resource manager refuses callers that ask too often. running: while the clock runs (a frozen one would
+    never let anybody in again); always: on a frozen clock too; off: never."""
+    metrics_delay: Span = 180.0
+    """Seconds after which a minute that is over shows in metrics. Azure: some minutes, not confirmed."""
+    metrics_gaps: Literal["zero", "absent"] = "zero"
+    """Varies: whether a point without calls, in a series that has some, says 0 or has no value."""
+    metrics_points: Span = 44_640.0
+    """Not known: the most points of a series that metrics answer (31 days of minutes); 0: any number."""
+    metrics_of_nothing: Literal["empty", "refuse"] = "empty"
+    """Not known: what a batch of metrics says of an account that does not exist. empty: it has no series; refuse: 404
+    for the whole batch."""
+    metrics_calls_per_hour: Span = 12_000.0
+    """Questions about metrics of single resources that a subscription may ask in an hour (third parties' notes, not
+    confirmed); 0: any number. Refused as `throttling` says."""
+    metrics_batch_calls_per_hour: Span = 360_000.0
+    """The same for batches."""
+    strict_api_versions: bool = False
+    """Not known in full: which api-versions Azure takes. Microsoft's own samples send some that no list has, so any
+    date passes; strict: those that are known of Microsoft.CognitiveServices alone."""
+
+
+class Described(msgspec.Struct, frozen=True):
+    """A switch with what it is for."""
+
+    name: str
+    value: float | bool | str
+    usual: float | bool | str
+    """What it is unless told."""
+    about: str
+
+
+def described(switches: Switches) -> list[Described]:
+    """Every switch with its setting and its description, which is the docstring behind it."""
+    usual, texts = Switches(), _texts()
+    return [
+        Described(name, getattr(switches, name), getattr(usual, name), texts.get(name, ""))
+        for name in Switches.__struct_fields__
+    ]
+
+
+@cache
+def _texts() -> dict[str, str]:
+    found, name = {}, ""
+    for node in ast.parse(inspect.getsource(Switches)).body[0].body:  # type: ignore[attr-defined]
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id
+        elif name and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            found[name] = " ".join(str(node.value.value).split())
+    return found

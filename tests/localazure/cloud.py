@@ -6,11 +6,20 @@ import asyncio
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from infra.localazure import Seed, VirtualClock, ids, models, roles, seed
-from infra.localazure.entities import CustomModel, Principal, RoleAssignment, Stamp
+from infra.localazure.entities import (
+    Account,
+    CustomModel,
+    Deployment,
+    DeploymentModel,
+    Principal,
+    RoleAssignment,
+    Stamp,
+)
 from infra.localazure.http.app import App
 from infra.localazure.world import World
 
@@ -110,8 +119,8 @@ def send(app: App, method: str, target: str, headers: dict[str, str], content: b
 class Cloud:
     """The application and what tests do with it again and again."""
 
-    def __init__(self, clock: VirtualClock | None = None) -> None:
-        self.world = World(clock=clock or VirtualClock(START, 0))
+    def __init__(self, clock: VirtualClock | None = None, folder: Path | None = None) -> None:
+        self.world = World(folder, clock or VirtualClock(START, 0))
         seed.plant(self.world, SEED)
         self.app = App(self.world, "control")
         self._tokens: dict[tuple[str, str], str] = {}
@@ -279,3 +288,32 @@ def assignment_body(role: str, principal: str, kind: str | None = None, **more: 
     role_id = f"/subscriptions/{PRODUCTION}/providers/Microsoft.Authorization/roleDefinitions/{found.id}"
     properties = {"roleDefinitionId": role_id, "principalId": principal, **more}
     return {"properties": properties | ({"principalType": kind} if kind else {})}
+
+
+def crowd(world: World, number: int, per_account: int = 10) -> list[str]:
+    """Accounts full of tuned deployments, a second apart in age, put straight into the tables; gives the ids."""
+    found = []
+    for at in range(number):
+        owner = f"oai-{at // per_account}"
+        account = ids.account_id(PRODUCTION, "rg", owner)
+        stamp = Stamp(by="test", by_type="User", at=world.now() + timedelta(seconds=at))
+        if at % per_account == 0:
+            world.accounts.put(
+                ids.key(account),
+                Account(
+                    id=account, name=owner, group="rg", subscription=PRODUCTION, location="swedencentral",
+                    kind="OpenAI", sku={"name": "S0"}, properties={"customSubDomainName": owner},
+                    created=stamp, modified=stamp, internal_id=f"{at:032x}", keys=["a" * 32, "b" * 32],
+                ),
+            )  # fmt: skip
+        name = f"gpt-4.1-mini-2025-04-14.ft-{at:032x}"
+        deployment = Deployment(
+            id=f"{account}/deployments/bot-{at}", name=f"bot-{at}", account=ids.key(account),
+            model=DeploymentModel(format="OpenAI", name=name, version="1"), base="gpt-4.1-mini-2025-04-14",
+            sku_name="Standard", capacity=1, created=stamp, modified=stamp, custom=True, owner=ids.key(account),
+            rai_policy="Microsoft.DefaultV2", serving_at=stamp.at,
+        )  # fmt: skip
+        world.deployments.put(ids.key(deployment.id), deployment)
+        found.append(deployment.id)
+    world.index()
+    return found

@@ -122,7 +122,11 @@ def test_nothing_answers_before_the_account_is_made(cloud):
         ({"properties": {"disableLocalAuth": "yes"}}, 400, "InvalidRequestContent"),
         ({"properties": {"networkAcls": {"defaultAction": "Deny"}}}, 400, "BadRequest"),
         ({"identity": {"type": "Secret"}}, 400, "InvalidRequestContent"),
-        ({"identity": {"type": "UserAssigned", "userAssignedIdentities": {"/nobody": {}}}}, 400, "BadRequest"),
+        (
+            {"identity": {"type": "UserAssigned", "userAssignedIdentities": {"/nobody": {}}}},
+            403,
+            "LinkedAuthorizationFailed",
+        ),
     ],
 )
 def test_a_create_that_azure_refuses_is_refused_and_leaves_nothing(cloud, change, status, code):
@@ -339,6 +343,31 @@ def test_an_address_that_is_none_is_refused_in_a_network_rule(cloud):
     assert not cloud.world.subdomains
 
 
+def test_a_subnet_that_is_none_is_refused_in_a_network_rule(cloud):
+    cloud.group()
+    network = f"{ids.group_id(PRODUCTION, 'rg')}/providers/Microsoft.Network/virtualNetworks/net"
+    for subnet, status in (("somewhere", 400), (network, 400), (f"{network}/subnets/inner", 201)):
+        rules = {"defaultAction": "Deny", "virtualNetworkRules": [{"id": subnet}]}
+        assert put(cloud, customSubDomainName="oai-prod", networkAcls=rules).status == status, subnet
+
+
+def test_a_kind_has_its_own_endpoints_and_capabilities(cloud):
+    cloud.group()
+    put(cloud, customSubDomainName="oai-prod")
+    other = ids.account_id(PRODUCTION, "rg", "ai-prod")
+    cloud.put(other, account_body(kind="AIServices", customSubDomainName="ai-prod"))
+    openai, services = (cloud.get(path).body["properties"] for path in (ACCOUNT, other))
+    assert {e.rsplit("/", 2)[1] for e in openai["endpoints"].values()} == {"oai-prod.openai.azure.com"}
+    assert {e.rsplit("/", 2)[1] for e in services["endpoints"].values()} == {
+        f"ai-prod.{host}" for host in ("openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com")
+    }
+    for found in (openai, services):
+        named = {c["name"]: c.get("value") for c in found["capabilities"]}
+        assert named["MaxFineTuneCount"] == "500"
+        assert named["MaxRunningGlobalStandardFineTuneCount"] == "3"
+    assert {c["name"] for c in services["capabilities"]} > {c["name"] for c in openai["capabilities"]}
+
+
 def test_a_token_of_another_tenant_is_refused_on_the_data_plane(cloud):
     cloud.account()
     answer = cloud.get(
@@ -354,6 +383,6 @@ def test_an_account_lists_its_models_skus_and_usages(cloud):
     path = cloud.account()
     models = {m["name"] for m in cloud.get(f"{path}/models").body["value"]}
     assert {"gpt-4.1-mini", "gpt-4o"} <= models
-    assert cloud.get(f"{path}/skus").body["value"][0]["sku"] == {"name": "S0"}
+    assert cloud.get(f"{path}/skus").body["value"][0]["sku"] == {"name": "S0", "tier": "Standard"}
     usage = cloud.get(f"{path}/usages").body["value"][0]
     assert (usage["name"]["value"], usage["currentValue"], usage["limit"]) == ("OpenAI.FineTuned.Deployments", 0, 10)

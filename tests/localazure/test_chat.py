@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import json
 
+import jsonschema
 import openai
 import pytest
 import requests
 
-from infra.localazure import LocalAzure, ids
-from infra.localazure.entities import CustomModel
+from infra.localazure import ids
 from tests.localazure.cloud import (
     ARM,
     DATA,
     DATA_VERSION,
     OWNER,
     PRODUCTION,
-    START,
     TUNED,
-    VERSION,
     Cloud,
     account_body,
-    deployment_body,
 )
 
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
 QUESTION = [{"role": "user", "content": "Which model are you?"}]
-ACCOUNT = ids.account_id(PRODUCTION, "rg", "oai-prod")
 
 
 @pytest.fixture
@@ -39,32 +42,8 @@ def deployment(cloud: Cloud) -> str:
 # --- through the real client ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def endpoint(azure: LocalAzure) -> str:
-    """An account with a tuned deployment `bot` on a port; gives its endpoint."""
-    headers = {"authorization": f"Bearer {azure.token(OWNER, ARM)}"}
-
-    def put(path: str, body: object) -> dict:
-        answer = requests.put(f"{azure.origin}{path}?api-version={VERSION}", json=body, headers=headers, timeout=5)
-        assert answer.status_code == 201, answer.text
-        return answer.json()
-
-    put(ids.group_id(PRODUCTION, "rg"), {"location": "swedencentral"})
-    made = put(ACCOUNT, account_body(customSubDomainName="oai-prod"))
-    model = CustomModel(id=TUNED, account=ids.key(ACCOUNT), base="gpt-4.1-mini-2025-04-14", created=START)
-    azure.world.models.put(f"{model.account}|{model.id}", model)
-    put(f"{ACCOUNT}/deployments/bot", deployment_body(TUNED, capacity=5))
-    return made["properties"]["endpoint"]
-
-
-def key(azure: LocalAzure) -> str:
-    account = azure.world.account(ids.key(ACCOUNT))
-    assert account is not None
-    return account.keys[0]
-
-
-def test_the_classic_client_gets_an_answer_that_names_the_model(azure, endpoint):
-    with openai.AzureOpenAI(azure_endpoint=endpoint, api_version=DATA_VERSION, api_key=key(azure)) as client:
+def test_the_classic_client_gets_an_answer_that_names_the_model(azure, served):
+    with openai.AzureOpenAI(azure_endpoint=served.endpoint, api_version=DATA_VERSION, api_key=served.key) as client:
         answer = client.chat.completions.create(model="bot", messages=QUESTION)
         again = client.chat.completions.create(model="bot", messages=QUESTION)
     assert answer.model == TUNED
@@ -75,16 +54,18 @@ def test_the_classic_client_gets_an_answer_that_names_the_model(azure, endpoint)
     assert again.id != answer.id
 
 
-def test_the_classic_client_takes_a_token(azure, endpoint):
+def test_the_classic_client_takes_a_token(azure, served):
     from infra.localazure import roles
 
     role = next(r for r in roles.built_in().values() if r.name == "Cognitive Services OpenAI User")
-    path = f"{ACCOUNT}/providers/Microsoft.Authorization/roleAssignments/{ids.new_guid()}?api-version=2022-04-01"
+    path = f"{served.account}/providers/Microsoft.Authorization/roleAssignments/{ids.new_guid()}?api-version=2022-04-01"
     body = {"properties": {
         "roleDefinitionId": f"/providers/Microsoft.Authorization/roleDefinitions/{role.id}", "principalId": OWNER,
     }}  # fmt: skip
     with openai.AzureOpenAI(
-        azure_endpoint=endpoint, api_version=DATA_VERSION, azure_ad_token_provider=lambda: azure.token(OWNER, DATA)
+        azure_endpoint=served.endpoint,
+        api_version=DATA_VERSION,
+        azure_ad_token_provider=lambda: azure.token(OWNER, DATA),
     ) as client:
         with pytest.raises(openai.AuthenticationError, match="lacks the required data action"):
             client.chat.completions.create(model="bot", messages=QUESTION)
@@ -93,8 +74,8 @@ def test_the_classic_client_takes_a_token(azure, endpoint):
         assert client.chat.completions.create(model="bot", messages=QUESTION).model == TUNED
 
 
-def test_the_v1_client_takes_a_key_as_its_own_and_needs_no_version(azure, endpoint):
-    with openai.OpenAI(base_url=f"{endpoint}openai/v1/", api_key=key(azure)) as client:
+def test_the_v1_client_takes_a_key_as_its_own_and_needs_no_version(azure, served):
+    with openai.OpenAI(base_url=f"{served.endpoint}openai/v1/", api_key=served.key) as client:
         assert client.chat.completions.create(model="bot", messages=QUESTION).model == TUNED
         assert TUNED in {m.id for m in client.models.list()}
         assert client.models.retrieve(TUNED).id == TUNED
@@ -103,8 +84,8 @@ def test_the_v1_client_takes_a_key_as_its_own_and_needs_no_version(azure, endpoi
         assert refused.value.code == "DeploymentNotFound"
 
 
-def test_streams_are_read_by_the_client(azure, endpoint):
-    with openai.AzureOpenAI(azure_endpoint=endpoint, api_version=DATA_VERSION, api_key=key(azure)) as client:
+def test_streams_are_read_by_the_client(azure, served):
+    with openai.AzureOpenAI(azure_endpoint=served.endpoint, api_version=DATA_VERSION, api_key=served.key) as client:
         stream = client.chat.completions.create(
             model="bot", messages=QUESTION, stream=True, stream_options={"include_usage": True}
         )
@@ -116,9 +97,9 @@ def test_streams_are_read_by_the_client(azure, endpoint):
     assert all(c.usage is None for c in chunks[1:-1])
 
 
-def test_a_429_is_waited_out_on_the_virtual_clock(azure, endpoint):
+def test_a_429_is_waited_out_on_the_virtual_clock(azure, served):
     with openai.AzureOpenAI(
-        azure_endpoint=endpoint, api_version=DATA_VERSION, api_key=key(azure), max_retries=0
+        azure_endpoint=served.endpoint, api_version=DATA_VERSION, api_key=served.key, max_retries=0
     ) as client:
         for _ in range(5):
             client.chat.completions.create(model="bot", messages=QUESTION)
@@ -174,7 +155,7 @@ def test_a_key_in_the_authorization_header_is_for_v1_alone(cloud, deployment):
     assert cloud.get(f"{host}/models", who=None, version=DATA_VERSION, headers=headers).refusal == (401, "401")
 
 
-@pytest.mark.parametrize("version", [None, "", "latest", "2024-13-01", "20241021"])
+@pytest.mark.parametrize("version", [None, "", "latest", "2024-13-01", "20241021", "2024-10-22", "2025-06-01"])
 def test_a_classic_path_without_a_version_is_not_found(cloud, deployment, version):
     path = "/oai-prod.openai.azure.com/openai/deployments/bot/chat/completions"
     key_of = cloud.key(deployment.split("/deployments/")[0])
@@ -215,13 +196,66 @@ def test_a_double_slash_after_the_endpoint_is_not_found(cloud, deployment):
     [
         ({}, "missing_required_parameter", "messages"),
         ({"messages": []}, "empty_array", "messages"),
-        ({"messages": "hello"}, "invalid_type", None),
-        ({"messages": [{"content": "no role"}]}, "invalid_type", None),
+        ({"messages": "hello"}, "invalid_type", "messages"),
+        ({"messages": [{"content": "no role"}]}, "missing_required_parameter", "messages[0].role"),
+        ({"messages": [{"role": "user", "content": 5}]}, "invalid_type", "messages[0].content"),
+        ({"messages": [{"role": "user", "content": ["odd"]}]}, "invalid_type", "messages[0].content[0]"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "odd"}]}]},
+            "invalid_value",
+            "messages[0].content[0].type",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+            "missing_required_parameter",
+            "messages[0].content[0].text",
+        ),
+        ({"messages": [{"role": "user"}]}, None, "messages.[0].content"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "missing_required_parameter", "messages[0].tool_call_id"),
+        ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "call_1"}]}, None, "messages.[0].role"),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"id": "c1", "function": {"name": "f"}}]}, *QUESTION]},
+            None,
+            "messages.[1].role",
+        ),
         ({"messages": [{"role": "boss", "content": "x"}]}, "invalid_value", "messages[0].role"),
         ({"messages": QUESTION, "max_tokens": 0}, "integer_below_min_value", "max_tokens"),
         ({"messages": QUESTION, "max_completion_tokens": -1}, "integer_below_min_value", "max_completion_tokens"),
-        ({"messages": QUESTION, "max_tokens": "many"}, "invalid_type", None),
+        ({"messages": QUESTION, "max_tokens": "many"}, "invalid_type", "max_tokens"),
+        ({"messages": QUESTION, "max_tokens": 5, "max_completion_tokens": 5}, "invalid_parameter_combination", None),
+        ({"messages": QUESTION, "max_tokens": 40000}, "invalid_value", "max_tokens"),
+        ({"messages": QUESTION, "n": 0}, "integer_below_min_value", "n"),
         ({"messages": QUESTION, "n": 129}, "integer_above_max_value", "n"),
+        ({"messages": QUESTION, "temperature": 2.5}, "decimal_above_max_value", "temperature"),
+        ({"messages": QUESTION, "temperature": -1}, "decimal_below_min_value", "temperature"),
+        ({"messages": QUESTION, "temperature": True}, "invalid_type", "temperature"),
+        ({"messages": QUESTION, "top_p": 1.1}, "decimal_above_max_value", "top_p"),
+        ({"messages": QUESTION, "stop": list("abcde")}, "array_above_max_length", "stop"),
+        ({"messages": QUESTION, "reasoning_effort": "low"}, None, None),
+        ({"messages": QUESTION, "tools": []}, "empty_array", "tools"),
+        ({"messages": QUESTION, "tools": [{"type": "web"}]}, "invalid_value", "tools[0].type"),
+        ({"messages": QUESTION, "tools": [{"type": "function"}]}, "missing_required_parameter", "tools[0].function"),
+        (
+            {"messages": QUESTION, "tools": [{"type": "function", "function": {"name": "word\n"}}]},
+            "invalid_value",
+            "tools[0].function.name",
+        ),
+        ({"messages": QUESTION, "tool_choice": "auto"}, None, "tool_choice"),
+        ({"messages": QUESTION, "tools": [WEATHER], "tool_choice": "odd"}, "invalid_value", "tool_choice"),
+        (
+            {"messages": QUESTION, "tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "f"}}},
+            "invalid_value",
+            "tool_choice",
+        ),
+        ({"messages": QUESTION, "response_format": {"type": "odd"}}, "invalid_value", "response_format.type"),
+        ({"messages": QUESTION, "response_format": {"type": "json_object"}}, None, "messages"),
+        (
+            {"messages": QUESTION, "response_format": {"type": "json_schema"}},
+            "missing_required_parameter",
+            "response_format.json_schema",
+        ),
+        ({"messages": QUESTION, "functions": [{"name": "f"}]}, "unsupported_value", "functions"),
+        ({"messages": QUESTION, "modalities": ["audio"]}, "unsupported_value", "modalities"),
         ([], "invalid_type", None),
     ],
 )
@@ -242,6 +276,9 @@ def test_what_is_no_json_is_refused(cloud, deployment):
         assert answer.status == 400
         assert answer.error["message"].startswith("We could not parse the JSON body of your request.")
         assert answer.error["code"] is None
+    headers["content-type"] = "application/x-www-form-urlencoded"
+    answer = cloud.ask("POST", path, {"messages": QUESTION}, who=None, version=DATA_VERSION, headers=headers)
+    assert answer.error["message"].startswith("Invalid Content-Type header (application/x-www-form-urlencoded)")
 
 
 def test_v1_needs_the_model_in_the_body(cloud, deployment):
@@ -255,12 +292,151 @@ def test_parts_of_a_message_count_as_its_text(cloud, deployment):
     parts = [
         {"type": "text", "text": "first"},
         {"type": "image_url", "image_url": {"url": "data:,"}},
-        {"text": 5},
-        "odd",
     ]
     answer = cloud.chat(deployment, messages=[{"role": "user", "content": parts}])
-    assert answer.status == 200
-    assert "first" in answer.body["choices"][0]["message"]["content"]
+    assert answer.body["choices"][0]["message"]["content"] == f"{TUNED} here. You asked: first"
+    cloud.advance(seconds=60)
+    alone = cloud.chat(deployment, messages=[{"role": "user", "content": parts[:1]}])
+    assert answer.body["usage"]["prompt_tokens"] - alone.body["usage"]["prompt_tokens"] == 85, "images count too"
+
+
+def test_a_conversation_with_calls_of_a_tool_is_taken(cloud, deployment):
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    messages = [
+        *QUESTION,
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "rain"},
+    ]
+    answer = cloud.chat(deployment, messages=messages, tools=[WEATHER], tool_choice="auto")
+    assert answer.body["choices"][0]["message"]["content"].endswith("You asked: rain")
+
+
+def test_a_tool_is_called_when_it_must_be_and_its_arguments_fit_its_schema(azure, served):
+    named = {"type": "function", "function": {"name": "weather"}}
+    with served.classic() as client:
+        for choice, finish in (("required", "tool_calls"), (named, "stop")):
+            answer = client.chat.completions.create(
+                model="bot", messages=QUESTION, tools=[WEATHER], tool_choice=choice
+            ).choices[0]
+            assert answer.finish_reason == finish, "the models say stop of a call that was named to them"
+            called = answer.message.tool_calls[0].function
+            assert (called.name, json.loads(called.arguments)) == ("weather", {"city": QUESTION[0]["content"]})
+        streamed = list(
+            client.chat.completions.create(
+                model="bot", messages=QUESTION, tools=[WEATHER], tool_choice="required", stream=True
+            )
+        )
+    parts = [c.choices[0].delta.tool_calls[0].function for c in streamed if c.choices and c.choices[0].delta.tool_calls]
+    assert parts[0].name == "weather"
+    assert json.loads("".join(part.arguments for part in parts)) == {"city": QUESTION[0]["content"]}
+
+
+def test_an_answer_in_json_is_json(cloud, deployment):
+    asked = [{"role": "user", "content": "Say it in JSON"}]
+    answer = cloud.chat(deployment, messages=asked, response_format={"type": "json_object"})
+    said = json.loads(answer.body["choices"][0]["message"]["content"])
+    assert said == {"model": TUNED, "asked": "Say it in JSON"}
+
+
+def test_an_answer_by_a_schema_fits_it(cloud, deployment):
+    schema = {
+        "type": "object",
+        "properties": {
+            "mood": {"enum": ["good", "bad"]},
+            "score": {"type": "integer", "minimum": 3, "maximum": 5},
+            "steps": {"type": "array", "items": {"$ref": "#/$defs/step"}, "minItems": 2},
+            "next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]},
+        },
+        "required": ["mood", "score", "steps", "next"],
+        "$defs": {"step": {"type": "object", "properties": {"text": {"type": "string", "maxLength": 5}}}},
+        "additionalProperties": False,
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "plan", "strict": True, "schema": schema}}
+    said = json.loads(cloud.chat(deployment, response_format=form).body["choices"][0]["message"]["content"])
+    jsonschema.validate(said, schema)
+    form["json_schema"]["schema"] = {"type": "object", "properties": {"x": {"type": "string", "pattern": "a"}},
+                                     "required": ["x"]}  # fmt: skip
+    cloud.advance(minutes=1)
+    refused = cloud.chat(deployment, response_format=form)
+    assert refused.refusal == (400, "invalid_json_schema"), "what cannot be made is refused, not made up"
+    assert "it uses pattern" in refused.error["message"]
+
+
+def test_a_stop_sequence_ends_the_answer_before_it(cloud, deployment):
+    choice = cloud.chat(deployment, stop=[". You", "nowhere"]).body["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == (f"{TUNED} here", "stop")
+
+
+def test_logprobs_are_given_when_asked_for(cloud, deployment):
+    choice = cloud.chat(deployment, logprobs=True, top_logprobs=2).body["choices"][0]
+    tokens = choice["logprobs"]["content"]
+    assert "".join(t["token"] for t in tokens) == choice["message"]["content"]
+    assert all(t["logprob"] < 0 and t["top_logprobs"] for t in tokens)
+
+
+def test_seed_user_and_the_like_change_nothing(cloud, deployment):
+    first = cloud.chat(deployment).body
+    cloud.advance(minutes=1)
+    again = cloud.chat(deployment, seed=7, user="someone", temperature=0.2, metadata={"a": "b"}, unknown=True).body
+    assert first["choices"] == again["choices"]
+    assert first["usage"] == again["usage"]
+
+
+def test_the_pings_tokens_are_always_the_same(cloud, deployment):
+    ping = [{"role": "user", "content": "Reply with the single word: pong"}]
+    seen = []
+    for model in (None, "gpt-4o-mini"):
+        target = deployment
+        if model:
+            target = cloud.serve(deployment.split("/deployments/")[0], "base", model, model_version="2024-07-18")
+        for _ in range(2):
+            cloud.advance(minutes=1)
+            seen.append(cloud.chat(target, messages=ping, max_completion_tokens=16).body["usage"]["prompt_tokens"])
+    assert seen == [15] * 4
+
+
+def test_a_reasoning_model_takes_other_parameters(cloud, deployment):
+    account = deployment.split("/deployments/")[0]
+    thinker = cloud.serve(account, "thinker", "o4-mini", model_version="2025-04-16", capacity=10, sku="GlobalStandard")
+    for given, code in (
+        ({"max_tokens": 50}, "unsupported_parameter"),
+        ({"temperature": 0.5}, "unsupported_value"),
+        ({"top_p": 0.5}, "unsupported_value"),
+        ({"n": 2}, "unsupported_value"),
+        ({"logprobs": True}, "unsupported_parameter"),
+        ({"stop": "x"}, "unsupported_parameter"),
+        ({"reasoning_effort": "extreme"}, "invalid_value"),
+    ):
+        refused = cloud.chat(thinker, **given)
+        assert refused.refusal == (400, code), given
+        assert refused.error["param"] == next(iter(given))
+    answer = cloud.chat(thinker, temperature=1, reasoning_effort="low").body
+    assert answer["model"] == "o4-mini-2025-04-16"
+    assert answer["usage"]["completion_tokens_details"]["reasoning_tokens"] == 32
+    short = cloud.chat(thinker, max_completion_tokens=16).body
+    assert short["choices"][0]["message"]["content"] == "", "it thinks first, and then has nothing left to say it with"
+    assert (short["choices"][0]["finish_reason"], short["usage"]["completion_tokens"]) == ("length", 16)
+
+
+def test_more_than_the_model_can_hold_is_refused(cloud):
+    account = cloud.account()
+    small = cloud.serve(account, "small", "gpt-35-turbo", model_version="0613", capacity=300)
+    refused = cloud.chat(small, "word " * 4000)
+    assert refused.refusal == (400, "context_length_exceeded")
+    assert refused.error["message"].startswith("This model's maximum context length is 4096 tokens. However, your")
+    with_answer = cloud.chat(small, "word " * 2000, max_tokens=3000)
+    assert "in the messages, 3000 in the completion" in with_answer.error["message"]
+
+
+def test_answers_say_where_they_come_from(cloud, deployment):
+    answer = cloud.chat(deployment)
+    assert answer.headers["x-ms-region"] == "Sweden Central"
+    assert answer.headers["x-ms-deployment-name"] == "bot"
+    assert answer.headers["x-request-id"]
+    assert int(answer.headers["x-envoy-upstream-service-time"]) > 0
+    refused = cloud.chat(deployment.replace("/bot", "/nobody"))
+    assert "x-ms-region" not in refused.headers, "the gateway answers by itself"
+    assert refused.headers["apim-request-id"]
 
 
 def test_a_limit_of_tokens_cuts_the_answer_short(cloud, deployment):

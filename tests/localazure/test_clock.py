@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
 
 from infra.localazure import VirtualClock
 from infra.localazure.clock import LAST
+from infra.localazure.http.app import App
 from infra.localazure.world import World
-from tests.localazure.cloud import START
+from tests.localazure.cloud import START, crowd
 
 
 class Machine:
@@ -121,3 +123,40 @@ def test_after_a_kill_it_goes_on_from_a_moment_that_nobody_has_seen_yet(tmp_path
     again = World(tmp_path, machine.clock())
     assert again.now() >= seen, "it never goes back, not over a kill either"
     again.close()
+
+
+def test_what_is_due_next_is_told_as_things_stand_now(cloud):
+    account = cloud.account()
+    cloud.tune(account)
+    bot = cloud.serve(account)
+    cloud.advance(days=10)
+    assert cloud.chat(bot).status == 200
+    (soonest,) = cloud.world.coming(1)
+    assert (soonest.what, soonest.key) == ("deployment ends", bot.lower())
+    assert soonest.at == cloud.world.now() + timedelta(days=15), "the call has put it off, whatever was scheduled"
+
+
+def test_a_change_of_switches_schedules_nothing_twice(cloud):
+    account = cloud.account()
+    cloud.tune(account)
+    cloud.serve(account)
+    for _ in range(50):
+        cloud.app.wire_up()
+    assert len(cloud.world.coming(100)) == 1
+    assert len(cloud.world._due) == 1
+
+
+def test_fifteen_days_with_ten_thousand_deployments_pass_quickly_in_order_at_their_own_moments(tmp_path):
+    world = World(tmp_path, VirtualClock(START, 0))
+    crowd(world, 10_000)
+    app = App(world)
+    started = time.perf_counter()
+    world.advance(timedelta(days=15, seconds=10_001))
+    took = time.perf_counter() - started
+    assert len(world.deployments) == 0
+    ended = [a.at for a in world.activities]
+    assert ended == sorted(ended)
+    assert (ended[0], ended[-1]) == (START + timedelta(days=15), START + timedelta(days=15, seconds=9_999))
+    assert took < 5, "a second on a quiet machine (make bench); here only that it is no minute"
+    del app
+    world.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.localazure import ids
+from infra.localazure import ids, placement
+from infra.localazure.world import World
 from tests.localazure.cloud import PRODUCTION, TRAINING, TUNED, Cloud, deployment_body
 
 CHECKPOINT = "ftchkpt-" + "c" * 32
@@ -93,7 +94,7 @@ def test_a_capacity_not_given_is_one_and_a_version_not_given_is_filled_in(cloud,
         ({"sku": {"name": "Standard", "capacity": 0}}, "InvalidResourceProperties", "capacity 0"),
         ({"sku": {"name": "Standard", "capacity": -5}}, "InvalidResourceProperties", "capacity -5"),
         ({"sku": {"name": "Standard", "capacity": 10**30}}, "InvalidResourceProperties", "out of range"),
-        ({"sku": {"name": "Standard", "capacity": "1"}}, "InvalidRequestContent", "capacity"),
+        ({"sku": {"name": "Standard", "capacity": "many"}}, "InvalidRequestContent", "capacity"),
         ({"sku": {"capacity": 1}}, "InvalidRequestContent", "name"),
         ({"properties": {}}, "InvalidRequestContent", "'model'"),
         (
@@ -240,6 +241,28 @@ def test_quota_is_the_subscriptions_in_a_region(cloud, account):
     assert found[quota] == (1000, 1000)
     assert found["OpenAI.FineTuned.Deployments"] == (2, 10)
     assert found["OpenAI.S0.AccountCount"] == (2, 30)
+
+
+def test_the_tally_of_quotas_follows_every_change_and_a_restart(tmp_path):
+    cloud = Cloud(folder=tmp_path)
+    account = cloud.account()
+    base = {"model": "gpt-4o", "model_version": "2024-08-06", "sku": "GlobalStandard"}
+    cloud.serve(account, "tuned", cloud.tune(account), capacity=3)
+    cloud.serve(account, "base", **base, capacity=7)
+    cloud.serve(account, "base", **base, capacity=5)
+    cloud.serve(account, "tuned", TUNED, capacity=3, sku="GlobalStandard")
+    cloud.serve(account, "gone", cloud.tune(account, tuned(1)))
+    cloud.ask("DELETE", f"{account}/deployments/gone")
+    expected = {
+        "OpenAI.FineTuned.Deployments": 1,
+        "OpenAI.GlobalStandard.gpt-4o": 5,
+        "OpenAI.GlobalStandard.gpt4.1-mini-finetune": 3,
+    }
+    assert placement.usage(cloud.world, PRODUCTION, "swedencentral") == expected
+    cloud.world.close()
+    again = World(tmp_path)
+    assert placement.usage(again, PRODUCTION, "swedencentral") == expected
+    again.close()
 
 
 def test_quota_of_another_region_or_subscription_is_another(cloud, account):

@@ -140,7 +140,7 @@ def test_every_refusal_of_the_table_is_sound():
     named = {k: v for k, v in vars(errors).items() if isinstance(v, errors.ErrorKind)}
     assert set(map(id, named.values())) == set(map(id, errors.table())), "each row has a name"
     for name, kind in named.items():
-        assert 400 <= kind.status <= 500, name
+        assert 400 <= kind.status <= 503, name
         names = {field for _, field, _, _ in string.Formatter().parse(kind.text) if field}
         made = kind(**dict.fromkeys(names, "x"))
         assert made.message, name
@@ -184,3 +184,28 @@ def test_scopes_lead_from_a_resource_up_to_the_root():
         "/",
     ]
     assert ids.scopes_above("/") == ["/"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/subscriptions/{s}/resourceGroups/rg/providers/providers/Microsoft.Authorization/roleAssignments",
+        "/subscriptions/{s}/foo/bar/providers/Microsoft.Authorization/roleAssignments",
+    ],
+)
+def test_a_scope_that_cannot_be_is_no_place(cloud, path):
+    cloud.group()
+    assert cloud.get(path.format(s=PRODUCTION), version="2022-04-01").status == 404
+
+
+def test_numbers_that_only_look_like_some_are_refused(cloud):
+    assert cloud.get(f"/subscriptions/{PRODUCTION}/resourceGroups", _top="000000001" + "0" * 5000).status == 400
+    key = {"x-local-azure-key": "control"}
+    assert cloud.get("/.local-azure/log?most=-1", who=None, version=None, headers=key).status == 400
+
+
+def test_a_switch_that_no_calendar_could_follow_is_refused_and_nothing_is_set(cloud):
+    key = {"x-local-azure-key": "control"}
+    ask = {"who": None, "version": None, "headers": key}
+    assert cloud.put("/.local-azure/switches", {"idle_days": 1e7}, **ask).status == 400
+    assert cloud.world.switches.idle_days == 15

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.localazure import ids
-from tests.localazure.cloud import ABROAD, BARE, PRODUCTION, START, TRAINING, account_body
+from tests.localazure.cloud import ABROAD, BARE, PRODUCTION, START, TRAINING, account_body, deployment_body
 
 GROUP = ids.group_id(PRODUCTION, "rg")
 
@@ -21,7 +21,8 @@ def test_a_group_is_made_then_changed_then_gone(cloud):
     assert (patched.status, patched.body["tags"], patched.body["location"]) == (200, {"c": "d"}, "swedencentral")
     assert cloud.ask("HEAD", GROUP).status == 204
     assert [g["name"] for g in cloud.get(f"/subscriptions/{PRODUCTION}/resourceGroups").body["value"]] == ["rg"]
-    assert cloud.ask("DELETE", GROUP).status == 200
+    assert cloud.ask("DELETE", GROUP).status == 202
+    cloud.settle()
     assert cloud.ask("HEAD", GROUP).status == 404
     assert cloud.get(GROUP).refusal == (404, "ResourceGroupNotFound")
     assert cloud.ask("DELETE", GROUP).refusal == (404, "ResourceGroupNotFound")
@@ -73,7 +74,8 @@ def test_deleting_a_group_soft_deletes_its_accounts_and_forgets_the_rest(cloud):
     job = f"{GROUP}/providers/Microsoft.App/jobs/keep-alive"
     assert cloud.put(job, {"location": "swedencentral"}).status == 201
     assert len(cloud.get(f"{GROUP}/resources").body["value"]) == 2
-    assert cloud.ask("DELETE", GROUP).status == 200
+    assert cloud.ask("DELETE", GROUP).status == 202
+    cloud.settle()
     assert cloud.get(account).refusal == (404, "ResourceGroupNotFound")
     cloud.group()
     assert cloud.put(account, account_body()).refusal == (409, "FlagMustBeSetForRestore")
@@ -109,9 +111,20 @@ def test_a_provider_that_is_not_registered_refuses_writes_until_it_is(cloud):
     provider = f"/subscriptions/{BARE}/providers/Microsoft.CognitiveServices"
     assert cloud.get(provider).body["registrationState"] == "NotRegistered"
     registered = cloud.ask("POST", f"{provider}/register", version="2016-02-01")
-    assert (registered.status, registered.body["registrationState"]) == (200, "Registered")
+    assert (registered.status, registered.body["registrationState"]) == (200, "Registering")
+    assert cloud.put(account, account_body()).code == "MissingSubscriptionRegistration", "it takes its time"
+    cloud.settle()
+    assert cloud.get(provider).body["registrationState"] == "Registered"
     assert cloud.put(account, account_body()).status == 201
+    cloud.settle()
     assert cloud.ask("POST", f"{provider}/unregister").body["registrationState"] == "NotRegistered"
+    for method, path, body in (
+        ("PATCH", account, {"tags": {}}),
+        ("PUT", f"{account}/deployments/bot", deployment_body("gpt-4o", model_version="2024-08-06")),
+        ("PUT", f"{account}/raiPolicies/strict", {"properties": {}}),
+    ):
+        assert cloud.ask(method, path, body).refusal == (409, "MissingSubscriptionRegistration"), path
+    assert cloud.get(account).status == 200, "reading goes on"
 
 
 def test_registering_asks_for_its_own_action(cloud):

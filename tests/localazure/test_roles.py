@@ -366,3 +366,31 @@ def test_roles_can_be_found_by_name(cloud):
     assert found[0]["id"].startswith(f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/")
     assert cloud.get(found[0]["id"], version="2022-04-01").body == found[0]
     assert len(cloud.get(path, version="2022-04-01").body["value"]) > 10
+
+
+# --- permissions ---------------------------------------------------------------------------------------------------
+
+
+def permissions(cloud: Cloud, scope: str, who: str):
+    return cloud.get(f"{scope}/providers/Microsoft.Authorization/permissions", who=who, version="2022-04-01")
+
+
+def test_the_caller_is_told_what_it_may_do_here_role_by_role(cloud):
+    account = cloud.account()
+    who = cloud.grant("Reader", SUBSCRIPTION)
+    cloud.assign(who, "Cognitive Services OpenAI User", account)
+    cloud.assign(who, "Owner", f"/subscriptions/{TRAINING}")
+    found = permissions(cloud, account, who).body["value"]
+    assert sorted(len(one["actions"]) for one in found) == [1, 3], "Reader from above and the role here, not the other"
+    assert set(found[0]) == {"actions", "notActions", "dataActions", "notDataActions"}
+    assert [one["actions"] for one in permissions(cloud, account.split("/providers/")[0], who).body["value"]] == [
+        ["*/read"]
+    ]
+
+
+def test_permissions_are_told_of_groups_and_resources_that_exist_and_to_who_may_read_them(cloud):
+    account = cloud.account()
+    assert permissions(cloud, SUBSCRIPTION, OWNER).status == 404
+    assert permissions(cloud, f"{account}-not", OWNER).refusal == (404, "ResourceNotFound")
+    who = cloud.grant("Cognitive Services OpenAI Contributor", account)
+    assert permissions(cloud, account, who).refusal == (403, "AuthorizationFailed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from infra.localazure import ids
 from infra.localazure.world import World
@@ -90,6 +90,8 @@ def test_a_restore_elsewhere_is_refused_and_leaves_it_deleted(cloud):
 def test_a_restore_needs_its_resource_group(cloud):
     account = deleted(cloud)
     cloud.ask("DELETE", ids.group_id(PRODUCTION, "rg"))
+    assert restore(cloud, account).refusal == (409, "ResourceGroupBeingDeleted")
+    cloud.settle()
     assert restore(cloud, account).refusal == (404, "ResourceGroupNotFound")
 
 
@@ -203,3 +205,48 @@ def test_what_the_service_does_by_itself_is_in_the_activity_log_under_its_own_na
         ["deletedAccounts", "delete"],
     )
     assert TUNED not in last.resource
+
+
+def test_what_does_not_exist_is_gone_already_whatever_its_name(cloud):
+    cloud.group("rg")
+    assert cloud.ask("DELETE", ids.account_id(PRODUCTION, "rg", "x")).status == 204
+
+
+def test_a_purge_under_way_is_not_undone_nor_asked_for_twice(cloud):
+    account = deleted(cloud)
+    cloud.switch(purge=600.0)
+    assert cloud.ask("DELETE", GONE).status == 202
+    assert cloud.ask("DELETE", GONE).refusal == (409, "RequestConflict")
+    assert restore(cloud, account).refusal == (409, "RequestConflict")
+    cloud.advance(minutes=11)
+    assert cloud.get(GONE).status == 404
+
+
+def test_deleted_accounts_count_until_they_are_purged(cloud):
+    limit = cloud.world.catalogue.limit("OpenAI.S0.AccountCount")
+    for number in range(limit):
+        assert cloud.ask("DELETE", cloud.account(f"gone-{number}")).status == 200
+    cloud.group()
+    one_more = ids.account_id(PRODUCTION, "rg", "one-more")
+    assert cloud.put(one_more, account_body()).status == 400
+    assert cloud.ask("DELETE", GONE.replace("oai-prod", "gone-0")).status in {200, 202, 204}
+    assert cloud.put(one_more, account_body()).status == 201
+
+
+def test_an_account_with_deployments_is_kept_where_the_switch_says_so(cloud):
+    account = cloud.account()
+    cloud.serve(account, "bot", "gpt-4o-mini", model_version="2024-07-18")
+    cloud.switch(delete_with_deployments="refuse")
+    assert cloud.ask("DELETE", account).refusal == (409, "CannotDeleteResource")
+
+
+def test_what_was_due_while_nobody_asked_happened_at_its_own_moment(cloud):
+    cloud.switch(account_delete=10.0)
+    account = cloud.account()
+    before = cloud.world.now()
+    assert cloud.ask("DELETE", account).status == 202
+    cloud.world.clock.advance(timedelta(hours=47))  # time goes by, as on a running clock, and nobody asks
+    gone = cloud.get(GONE).body["properties"]
+    assert datetime.fromisoformat(gone["deletionDate"]) == before + timedelta(seconds=10)
+    cloud.world.clock.advance(timedelta(hours=2))
+    assert cloud.get(GONE).status == 404, "48 hours after it was gone, not after somebody looked"

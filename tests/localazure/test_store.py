@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from infra.localazure import process
 from infra.localazure.entities import Tenant
 from infra.localazure.store import Database, Table
 from tests.localazure.cloud import OWNER_APP, SECRET, SEED, TENANT, TRAINING, account_body
+from tests.localazure.crash import killed_again_and_again
 
 GROUP = f"/subscriptions/{TRAINING}/resourceGroups/rg"
 ACCOUNT = f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/oai-train"
@@ -118,3 +120,72 @@ def test_kill_9_right_after_an_acknowledged_write_loses_nothing(tmp_path):
         assert refused.json()["error"]["code"] == "FlagMustBeSetForRestore"
     finally:
         process.stop(server.folder)
+
+
+def test_kill_9_in_the_middle_of_a_stream_of_writes_loses_none_that_was_acknowledged(tmp_path):
+    assert killed_again_and_again(tmp_path / "state", seed=1, kills=1).acknowledged >= 1
+
+
+def test_what_is_written_together_is_kept_together(tmp_path):
+    path = tmp_path / "state.db"
+    database, other = Database(path), Database(path)
+    table = Table(database, "tenant", Tenant)
+    with database:
+        table.put("a", Tenant(id="a"))
+        with database:
+            table.put("b", Tenant(id="b"))
+        assert list(other.read("tenant")) == [], "a kill here would leave neither"
+    assert [key for key, _ in other.read("tenant")] == ["a", "b"]
+
+    def fails_halfway() -> None:
+        with database:
+            table.put("c", Tenant(id="c"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails_halfway()
+    assert [key for key, _ in other.read("tenant")] == ["a", "b", "c"], "memory has it, and so the disk must"
+    table.put("d", Tenant(id="d"))
+    assert len(list(other.read("tenant"))) == 4
+    database.close()
+    other.close()
+
+
+def test_a_table_tells_that_it_has_changed(tmp_path):
+    table = Table(Database(None), "tenant", Tenant, lambda t: t.name)
+    seen = {table.version}
+    for change in (
+        lambda: table.put("a", Tenant(id="a", name="x")),
+        lambda: table.drop("a"),
+        lambda: table.replace({"b": Tenant(id="b", name="y")}),
+    ):
+        change()
+        assert table.version not in seen
+        seen.add(table.version)
+    table.drop("nobody")
+    assert table.version in seen
+    assert [t.id for t in table.of("y")] == ["b"]
+    assert table.read(table.written()) == {"b": Tenant(id="b", name="y")}
+
+
+def test_a_write_that_the_disk_refuses_is_told_and_memory_and_disk_agree_in_the_end(tmp_path):
+    path = tmp_path / "state.db"
+    database, other = Database(path), Database(path)
+    table = Table(database, "tenant", Tenant)
+    other._connection.execute("PRAGMA busy_timeout = 0")
+    database._connection.execute("PRAGMA busy_timeout = 0")
+    other._connection.execute("BEGIN IMMEDIATE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        table.put("a", Tenant(id="a"))
+
+    def together() -> None:
+        with database:
+            table.put("b", Tenant(id="b"))
+
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        together()
+    other._connection.execute("ROLLBACK")
+    table.put("c", Tenant(id="c"))
+    assert [key for key, _ in other.read("tenant")] == ["b", "c"] == [t.id for t in table]
+    database.close()
+    other.close()

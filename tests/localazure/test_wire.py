@@ -87,6 +87,7 @@ def test_every_route_names_a_handler_once():
     public = [r for r in arm.ROUTES if r.action is None]
     assert {r.handler for r in public} == {
         resources.list_subscriptions, resources.list_tenants, arm.cs.get_operation,
+            resources.get_operation_result, arm.list_operations,
     }, "whatever else the resource manager does asks for a permission"  # fmt: skip
     assert all(r.action for r in data_plane.ROUTES)
 

@@ -2,70 +2,122 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import email.utils
 import hmac
 import logging
-import re
 import secrets
-from collections import deque
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import StreamingResponse
 
-from infra.localazure import deployments, errors, generic, groups, ids, roles, softdelete
+from infra.localazure import (
+    deployments,
+    errors,
+    generic,
+    groups,
+    ids,
+    inference,
+    responses,
+    roles,
+    snapshot,
+    softdelete,
+)
+from infra.localazure.containerapps import Platform
 from infra.localazure.directory import ARM_AUDIENCES, Directory, bearer
-from infra.localazure.entities import Account, Deployment
-from infra.localazure.http import arm, control, data_plane, entra, envelope, versions
-from infra.localazure.http.call import Answer, Call
+from infra.localazure.http import activity, arm, control, data_plane, entra, envelope, monitor, sse, strikes, versions
+from infra.localazure.http.call import Answer, Call, Plane
 from infra.localazure.http.router import Route, split
+from infra.localazure.http.throttle import Throttle
 from infra.localazure.inference import Meter
+from infra.localazure.metrics import Monitor
+from infra.localazure.requestlog import RequestLog
+from infra.localazure.runner import Runner
+from infra.localazure.seed import Seed, plant
+from infra.localazure.traffic import Traffic
 from infra.localazure.world import Caller, World
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
 
 MOST_BYTES = 4 * 1024 * 1024
 """Largest body of a request: ARM's limit."""
-KEPT_REQUESTS = 20_000
+ABORT = "local-azure.abort"
+"""Where the server puts, in the scope of a request, what resets its connection."""
+GENERIC_TEMPLATE = "/{resource}"
+"""What the log calls the route of a resource that has no rules of its own."""
 _ARM = {"subscriptions", "providers", "tenants"}
-_SECRET = re.compile(r"sig|code|key|token|secret|password|assertion", re.IGNORECASE)
+_MOST_DECISIONS = 50_000
+_NO_BODY = {204, 304}
 _log = logging.getLogger("infra.localazure")
+_encode = msgspec.json.Encoder().encode
 
 
-class Logged(msgspec.Struct, frozen=True):
-    """One request of the log; nothing secret is in it."""
-
-    at: datetime
-    method: str
-    path: str
-    query: str
-    status: int
-    caller: str
-    code: str = ""
+class _Gone(Exception):
+    """The client has gone: nobody is left to answer."""
 
 
 class App:
     """The ASGI application. State is changed only by `handle`, which never waits: one request at a time."""
 
-    def __init__(self, world: World, control_key: str | None = None) -> None:
-        """Serve this world; `control_key` opens the control API (default: a fresh one)."""
+    def __init__(
+        self,
+        world: World,
+        control_key: str | None = None,
+        seed: Seed | None = None,
+        runner: Runner | None = None,
+    ) -> None:
+        """Serve this world; `control_key` opens the control API (default: a fresh one).
+
+        `seed` is planted again by a reset that names no other; whoever makes the world plants it the first time.
+        `runner` runs the executions of Container Apps jobs; without one they only pass.
+        """
         self.world = world
-        self.directory = Directory(world)
-        self.meter = Meter(world)
+        self.seed = seed
         self.control_key = control_key or secrets.token_urlsafe(24)
-        self.log: deque[Logged] = deque(maxlen=KEPT_REQUESTS)
+        self.log = RequestLog(world.database)
+        self.platform = Platform(world, runner)
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin with this state: no meter and nothing worked out before is kept."""
+        self.directory = Directory(self.world)
+        self.meter = Meter(self.world)
+        self.monitor = Monitor(self.world)
+        self.throttle = Throttle(self.world)
+        self._allowed: set[tuple[str, str, str]] = set()
+        self._allowed_at = (0, 0, 0)
         self.wire_up()
 
     def wire_up(self) -> None:
         """Schedule what the state has coming: at the start, and again when switches have moved it."""
+        self.world.unschedule()
         softdelete.wire_up(self.world)
         deployments.wire_up(self.world)
+        responses.wire_up(self.world)
+        groups.wire_up(self.world)
+
+    def plant(self, seed: Seed) -> None:
+        """Plant a seed, and remember it for a reset; raises BadSeed."""
+        plant(self.world, seed)
+        self.seed = seed
+
+    def reset(self, seed: Seed | None) -> None:
+        """Forget everything and plant a seed; raises BadSeed, and then nothing was forgotten."""
+        if seed is not None:
+            plant(World(), seed)
+        snapshot.reset(self.world)
+        if seed is not None:
+            self.plant(seed)
+        self.renew()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request (or the server's start and stop).
@@ -75,78 +127,141 @@ class App:
         if scope["type"] == "lifespan":
             await _live(receive, send)
             return
-        request = Request(scope, receive)
+        started = time.perf_counter()
+        query = scope["query_string"]
+        client = scope.get("client")
         call = Call(
             app=self,
-            method=request.method,
-            path=scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?")[0],
-            query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+            method=scope["method"],
+            path=scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0],
+            query=dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {},
             headers={k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]},
             body=b"",
-            peer=request.client.host if request.client else "",
+            peer=client[0] if client else "",
             request_id=ids.new_guid(),
         )
         try:
-            answer = await self._answer(call, request)
-            response = _response(call, answer)
-        except ClientDisconnect:
-            return  # nobody is left to answer
+            answer = await self._answer(call, receive)
+            headers, body = _written(call, answer)
+        except _Gone:
+            return
+        except strikes.Reset:
+            self._note(call, Answer(0), started)
+            await _reset(scope, receive)
+            return
         except Exception:
             _log.exception("local Azure made a mistake in %s %s", call.method, call.path)
             at = f"{self.world.clock.real_now():%Y-%m-%dT%H:%M:%SZ}"
             answer = envelope.refusal(call, errors.INTERNAL(at=at, request=call.request_id))
-            response = _response(call, answer)
-        self.log.append(self._entry(call, answer))
-        await response(scope, receive, send)
+            headers, body = _written(call, answer)
+        self._note(call, answer, started)
+        if answer.stream is not None:
+            texts = {k.decode("latin-1"): v.decode("latin-1") for k, v in headers}
+            response = StreamingResponse(answer.stream, answer.status, texts, answer.content_type)
+            with contextlib.suppress(ClientDisconnect, sse.Interrupted):
+                await response(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, call: Call, request: Request) -> Answer:
+    async def _answer(self, call: Call, receive: Receive) -> Answer:
         try:
-            call.body = await _read(request)
-            with self.world.lock:
-                return self.handle(call, split(call.path))
+            call.body = await _read(receive)
+            segments = split(call.path)
+            call.path = "/" + "/".join(segments)
+            call.plane = _plane(segments)
+            if call.plane != "control" and len(self.world.faults):
+                return await self._struck(call, segments)
+            with self.world.lock, self.world.database:
+                return self.handle(call, segments)
         except errors.AzureError as error:
             return envelope.refusal(call, error)
 
-    def _entry(self, call: Call, answer: Answer) -> Logged:
-        return Logged(
-            at=self.world.now(),
-            method=call.method,
-            path=call.path,
-            query="&".join(f"{k}={'***' if _SECRET.search(k) else v}" for k, v in call.query.items()),
-            status=answer.status,
-            caller=call.caller.client or call.caller.principal,
-            code=envelope.code(answer),
-        )
+    async def _struck(self, call: Call, segments: list[str]) -> Answer:
+        """Answer while faults stand; raises AzureError and Reset where one strikes."""
+        with self.world.lock:
+            call.target = strikes.aim(call, segments)
+            wait = strikes.delay(call)
+        if wait:
+            await asyncio.sleep(wait)
+        with self.world.lock, self.world.database:
+            self.world.settle()
+            call.target = strikes.aim(call, segments)  # it may be about something else after the wait
+            strikes.arrive(call)
+            try:
+                answer = self.handle(call, segments)
+            except errors.AzureError as error:
+                answer = envelope.refusal(call, error)
+            strikes.answer(call)
+            return answer
+
+    def _note(self, call: Call, answer: Answer, started: float) -> None:
+        """Write a request into the log; what is asked of the control API is no business of Azure's."""
+        if call.plane == "control":
+            return
+        route = call.route
+        with self.world.lock:
+            self.log.add(
+                at=self.world.now(),
+                method=call.method,
+                path=call.path,
+                query=call.query,
+                status=answer.status,
+                caller=call.caller.client or call.caller.principal,
+                code=envelope.code(answer) if answer.status >= 400 else "",
+                route=route.template if route is not None else "",
+                operation=(route.action or f"{route.method} {route.template}") if route is not None else "",
+                ms=round((time.perf_counter() - started) * 1000, 3),
+                faults=call.faults,
+            )
 
     def handle(self, call: Call, segments: list[str]) -> Answer:
         """Answer a call whose path has these segments; raises AzureError."""
         self.world.settle()
-        call.path = "/" + "/".join(segments)
-        return self._plane(segments)(call, segments)
+        if call.plane == "arm":
+            return self._manage(call, segments)
+        if call.plane == "data":
+            return self._serve(call, segments)
+        if call.plane == "metrics":
+            return self._measure(call, segments)
+        return self._control(call, segments) if call.plane == "control" else self._log_in(call, segments)
 
-    def served(self, account: Account, deployment: Deployment, operation: str, asked: int, said: int) -> None:
-        """Take note of a call that a deployment answered, with its tokens."""
-        deployments.called(self.world, deployment, successful=True)
+    def took(self, traffic: Traffic) -> None:
+        """Take note of a call that reached an account's data plane, whatever came of it."""
+        inference.note(self.world, traffic)
+        self.monitor.note(traffic)
 
     # --- planes ----------------------------------------------------------------------------------------------------
 
-    def _plane(self, segments: list[str]) -> Callable[[Call, list[str]], Answer]:
-        first = segments[0].lower() if segments else ""
-        if first in _ARM:
-            return self._manage
-        if data_plane.is_data_host(first):
-            return self._serve
-        return self._control if first == control.PREFIX else self._log_in
-
     def _manage(self, call: Call, segments: list[str]) -> Answer:
-        call.caller = self._arm_caller(call)
+        call.caller = activity.marked(call, self._arm_caller(call))
+        if call.target is not None:
+            strikes.show_token(call)
+        call.notes |= self.throttle.take(call)
         call.api_version = versions.of_query(call.query)
-        route = _arm_route(call, segments)
+        versions.require_known(call.api_version, call.path, strict=self.world.switches.strict_api_versions)
+        route = call.route = _arm_route(call, segments)
         self._require_own_tenant(call)
         if route.action is not None:
             action = route.action.replace("{namespace}", call.params.get("namespace", ""))
-            roles.require(self.world, call.caller, action, _scope(call.path, action))
+            with activity.told(call, action):
+                self._require(call.caller, action, _scope(call.path, action))
+                self.is_allowed(call)
+                return route.handler(call)
+        self.is_allowed(call)
         return route.handler(call)
+
+    def _require(self, caller: Caller, action: str, scope: str) -> None:
+        """What `roles.require` requires; a permission that was found holds until roles or principals change."""
+        world = self.world
+        at = (world.role_assignments.version, world.role_definitions.version, world.principals.version)
+        if at != self._allowed_at or len(self._allowed) > _MOST_DECISIONS:
+            self._allowed_at = at
+            self._allowed.clear()
+        asked = (caller.principal, action, scope)
+        if asked not in self._allowed:
+            roles.require(world, caller, action, scope)
+            self._allowed.add(asked)
 
     def _require_own_tenant(self, call: Call) -> None:
         parts = call.path.split("/")
@@ -174,12 +289,30 @@ class App:
         return msgspec.structs.replace(caller, auxiliary=auxiliary)
 
     def _serve(self, call: Call, segments: list[str]) -> Answer:
-        route = data_plane.route(call, segments)
-        data_plane.admit(call, route.action or "")
+        return data_plane.answer(call, segments)
+
+    def _measure(self, call: Call, segments: list[str]) -> Answer:
+        route = call.route = monitor.find(call, segments)
+        call.caller = monitor.authenticate(call)
+        if call.target is not None:
+            strikes.show_token(call)
+        self._require(call.caller, monitor.READ, f"/subscriptions/{call.params['subscription']}")
+        self.is_allowed(call)
         return route.handler(call)
+
+    def shows_token(self, call: Call) -> None:
+        """Where a call to the data plane, whose route is found, shows who it is; a fault may strike here."""
+        if call.target is not None:
+            strikes.show_data_token(call)
+
+    def is_allowed(self, call: Call) -> None:
+        """Where a call was found to be allowed and its work begins; a fault may strike here."""
+        if call.target is not None:
+            strikes.work(call)
 
     def _control(self, call: Call, segments: list[str]) -> Answer:
         route, call.params = control.ROUTER.find(call.method, segments)
+        call.route = route
         given = call.headers.get(control.KEY_HEADER, "")
         if route.action is not None and not hmac.compare_digest(given.encode(), self.control_key.encode()):
             raise errors.BAD_KEY()
@@ -187,6 +320,9 @@ class App:
 
     def _log_in(self, call: Call, segments: list[str]) -> Answer:
         route, call.params = entra.ROUTER.find(call.method, segments)
+        call.route = route
+        if call.target is not None and route.handler is entra.token:
+            strikes.give_token(call)
         return route.handler(call)
 
 
@@ -201,15 +337,41 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-async def _read(request: Request) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
+async def _read(receive: Receive) -> bytes:
+    chunks, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        chunk = message.get("body", b"")
+        more = message.get("more_body", False)
         size += len(chunk)
         if size <= MOST_BYTES:
             chunks.append(chunk)  # what is too much is read to its end all the same, so that the client hears why
     if size > MOST_BYTES:
         raise errors.TOO_LARGE(limit=MOST_BYTES)
-    return b"".join(chunks)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _reset(scope: Scope, receive: Receive) -> None:
+    """Cut the connection; raises ConnectionResetError where there is none, for a caller within this process."""
+    abort = scope.get(ABORT)
+    if abort is None:
+        raise ConnectionResetError("a fault has reset the connection")
+    abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _plane(segments: list[str]) -> Plane:
+    first = segments[0].lower() if segments else ""
+    if first in _ARM:
+        return "arm"
+    if data_plane.is_data_host(first):
+        return "data"
+    if monitor.is_host(first):
+        return "metrics"
+    return "control" if first == control.PREFIX else "login"
 
 
 def _arm_route(call: Call, segments: list[str]) -> Route:
@@ -223,7 +385,7 @@ def _arm_route(call: Call, segments: list[str]) -> Route:
         if call.method not in arm.GENERIC or (generic.is_collection(call.path) and call.method != "GET"):
             raise errors.WRONG_METHOD(method=call.method) from None
         handler, verb = arm.GENERIC[call.method]
-        return Route(call.method, call.path, handler, f"{kind}/{verb}")
+        return Route(call.method, GENERIC_TEMPLATE, handler, f"{kind}/{verb}")
     return route
 
 
@@ -232,7 +394,8 @@ def _scope(path: str, action: str) -> str:
     return path.rsplit("/", 1)[0] if action.endswith("/action") else path
 
 
-def _response(call: Call, answer: Answer) -> Response:
+def _written(call: Call, answer: Answer) -> tuple[Headers, bytes]:
+    """Headers and body of an answer, as they are sent."""
     now = call.now
     correlation = call.headers.get("x-ms-correlation-request-id", "")
     headers = {
@@ -246,12 +409,15 @@ def _response(call: Call, answer: Answer) -> Response:
         "x-ms-correlation-request-id": correlation if ids.GUID.fullmatch(correlation) else call.request_id,
         "x-ms-routing-request-id": f"LOCAL:{now:%Y%m%dT%H%M%SZ}:{call.request_id}",
         "apim-request-id": call.request_id,
+        **call.notes,
         **answer.headers,
     }
-    if answer.stream is not None:
-        return StreamingResponse(answer.stream, answer.status, headers, answer.content_type)
-    if answer.body is None:
-        return Response(b"", answer.status, headers)
-    if isinstance(answer.body, dict) and isinstance(answer.body.get("etag"), str):
-        headers["etag"] = answer.body["etag"]
-    return Response(msgspec.json.encode(answer.body), answer.status, headers, answer.content_type)
+    body = b""
+    if answer.body is not None:
+        if isinstance(answer.body, dict) and isinstance(answer.body.get("etag"), str):
+            headers["etag"] = answer.body["etag"]
+        body = _encode(answer.body)
+        headers["content-type"] = answer.content_type
+    if answer.stream is None and answer.status not in _NO_BODY:
+        headers["content-length"] = str(len(body))
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()], body

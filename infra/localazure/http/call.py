@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from infra.localazure import bodies
 from infra.localazure.entities import Account, Json
+from infra.localazure.faults import Target
+from infra.localazure.traffic import Draft
 from infra.localazure.world import Caller, World
 
 if TYPE_CHECKING:
     from infra.localazure.http.app import App
+    from infra.localazure.http.router import Route
 
 T = TypeVar("T")
+Plane = Literal["arm", "data", "metrics", "login", "control"]
 
 
 @dataclass(slots=True)
@@ -35,6 +39,22 @@ class Call:
     """The account that a call to the data plane is for."""
     api_version: str = ""
     request_id: str = ""
+    plane: Plane = "login"
+    route: Route | None = None
+    """The row of the route table that answers; for the log."""
+    target: Target | None = None
+    """What faults see of the call; None while none stands."""
+    faults: tuple[str, ...] = ()
+    """Ids of the faults that struck it."""
+    draft: Draft = field(default_factory=Draft)
+    """What a call to the data plane comes to, as far as it is known."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """Headers that the answer carries whatever it is."""
+
+    def argument(self, name: str) -> str:
+        """A query parameter, its name in any case; empty where it is not given."""
+        found = self.query.get(name)
+        return found if found is not None else next((v for k, v in self.query.items() if k.lower() == name.lower()), "")
 
     @property
     def world(self) -> World:

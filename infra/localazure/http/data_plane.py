@@ -1,6 +1,7 @@
 """The data plane: who answers under a host name, who may call it, and the models it lists.
 
-Classic paths are `/openai/deployments/{d}/…?api-version=`, those of v1 `/openai/v1/…`. Chat completions are in `chat`.
+Classic paths are `/openai/deployments/{d}/…?api-version=`, those of v1 `/openai/v1/…`. What the models are asked is in
+`chat`, `completions`, `embeddings` and `responses`.
 """
 
 from __future__ import annotations
@@ -11,15 +12,14 @@ from infra.localazure import accounts, errors, groups, ids, inference, models
 from infra.localazure.catalogue import Model, midnight
 from infra.localazure.directory import DATA_AUDIENCES, bearer
 from infra.localazure.entities import Account, CustomModel, Json
-from infra.localazure.http import chat, versions
+from infra.localazure.http import chat, completions, embeddings, responses, turn, versions
 from infra.localazure.http.call import Answer, Call
-from infra.localazure.http.router import Route, Router
+from infra.localazure.http.router import Handler, Route, Router
 
 OPENAI = ".openai.azure.com"
 HOSTS = (OPENAI, ".cognitiveservices.azure.com", ".services.ai.azure.com")
 SHARED = ".api.cognitive.microsoft.com"
 """The endpoint that a region's accounts without a subdomain share; keys alone tell them apart."""
-V1 = "v1"
 
 
 # --- the way in ----------------------------------------------------------------------------------------------------
@@ -30,29 +30,53 @@ def is_data_host(segment: str) -> bool:
     return segment.lower().endswith((*HOSTS, SHARED))
 
 
-def route(call: Call, segments: list[str]) -> Route:
-    """The route of a call, with the account it is for; a path, host or version that is not here is a plain 404."""
-    call.account = _named(call, segments[0].lower())
+def answer(call: Call, segments: list[str]) -> Answer:
+    """Answer a call, and let the application take note of it: here and nowhere else, whatever comes of it."""
+    call.account = account = _named(call, segments[0].lower())
+    status = 500
+    try:
+        found = call.route = _route(call, segments)
+        call.app.shows_token(call)
+        _admit(call, found)
+        call.app.is_allowed(call)
+        made = found.handler(call)
+        made.headers = {**made.headers, **_headers(call, account)}
+        status = made.status
+    except errors.AzureError as error:
+        error.headers = {**error.headers, **_headers(call, account)}
+        status = error.status
+        raise
+    finally:
+        call.app.took(call.draft.done(call.now, ids.key(account.id), status))
+    return made
+
+
+def _route(call: Call, segments: list[str]) -> Route:
+    """The route of a call; a path or version that is not here is a plain 404."""
     try:
         found, call.params = ROUTER.find(call.method, segments)
     except errors.AzureError as error:
         raise errors.NO_DATA_ROUTE() from error
-    if segments[2].lower() != V1:
-        call.api_version = call.query.get("api-version", "")
-        if not versions.is_version(call.api_version):
-            raise errors.NO_DATA_ROUTE()
+    call.draft.operation = found.operation
+    call.draft.deployment = call.params.get("deployment", "")
+    call.api_version = versions.of_data_query(call.query, v1=segments[2].lower() == versions.V1)
+    call.draft.api = f"Azure OpenAI API version {call.api_version}"
     return found
 
 
-def admit(call: Call, action: str) -> None:
+def _admit(call: Call, route: Route) -> None:
     """Let a call in: the network's rules, then who it is, then what it may do."""
     account = _account(call)
     inference.require_network(account, call.peer)
     _authenticate(call, account)
-    path = call.path.removeprefix(f"/{call.params['host']}")
-    if "deployment" in call.params:
-        path = path.replace(f"/deployments/{call.params['deployment']}/", "/deployments/{deployment-id}/")
-    inference.require_action(call.world, account, call.caller, action, call.method, path)
+    path = route.template.removeprefix("/{host}").replace("{deployment}", "{deployment-id}")
+    inference.require_action(call.world, account, call.caller, route.action or "", call.method, path)
+
+
+def _headers(call: Call, account: Account) -> dict[str, str]:
+    given = call.headers.get("x-ms-client-request-id", "")
+    headers = {"x-ms-client-request-id": given if ids.GUID.fullmatch(given) else call.request_id}
+    return headers | (turn.reached_headers(call, account) if call.draft.model else {})
 
 
 def _named(call: Call, host: str) -> Account:
@@ -75,7 +99,7 @@ def _authenticate(call: Call, account: Account) -> None:
     """Find out who calls: by key, or by a token for the data plane."""
     key = call.headers.get("api-key")
     token = bearer(call.headers.get("authorization"))
-    if key is None and call.api_version == "" and token in account.keys:
+    if key is None and call.api_version == versions.V1 and token in account.keys:
         key = token  # v1 takes a key in the Authorization header too, as OpenAI's own client sends it
     if key is not None:
         call.caller = inference.key_caller(account, key)
@@ -101,7 +125,44 @@ def _account(call: Call) -> Account:
 
 def chat_completions(call: Call) -> Answer:
     """A chat completion."""
-    return chat.complete(call, _account(call), call.api_version or V1)
+    return chat.complete(call, _account(call))
+
+
+def completion(call: Call) -> Answer:
+    """A completion."""
+    return completions.complete(call, _account(call))
+
+
+def embedding(call: Call) -> Answer:
+    """Embeddings."""
+    return embeddings.embed(call, _account(call))
+
+
+def create_response(call: Call) -> Answer:
+    """A response."""
+    return responses.create(call, _with_responses(call))
+
+
+def get_response(call: Call) -> Answer:
+    """A response that was kept."""
+    return responses.get(call, _with_responses(call))
+
+
+def delete_response(call: Call) -> Answer:
+    """A response, deleted."""
+    return responses.delete(call, _with_responses(call))
+
+
+def list_input_items(call: Call) -> Answer:
+    """What a response was made from."""
+    return responses.input_items(call, _with_responses(call))
+
+
+def _with_responses(call: Call) -> Account:
+    """The account, if the call's version knows responses."""
+    if call.api_version != versions.V1 and call.api_version < responses.SINCE:
+        raise errors.RESPONSES_TOO_EARLY()
+    return _account(call)
 
 
 def list_models(call: Call) -> Answer:
@@ -181,19 +242,35 @@ _CLASSIC = "/{host}/openai"
 _V1 = "/{host}/openai/v1"
 _SPEC = "azureopenai inference 2024-10-21"
 _AUTHORING = "azureopenai authoring 2024-10-21"
+_TYPES = "openai 3.54"
 
+
+def _both(method: str, path: str, handler: Handler, action: str, operation: str, *, checked: str = "") -> list[Route]:
+    """A route on the classic path, below the deployment where one is called, and on that of v1."""
+    of_deployment = "/deployments/{deployment}" if action.startswith("deployments/") else ""
+    return [
+        Route(method, f"{_CLASSIC}{of_deployment}{path}", handler, action, checked or _TYPES, operation),
+        Route(method, f"{_V1}{path}", handler, action, _TYPES, operation),
+    ]
+
+
+_RESPONSE = "/responses/{response}"
 ROUTES = [
-    Route(
+    *_both(
         "POST",
-        _CLASSIC + "/deployments/{deployment}/chat/completions",
+        "/chat/completions",
         chat_completions,
         "deployments/chat/completions/action",
-        _SPEC,
+        inference.CHAT,
+        checked=_SPEC,
     ),
-    Route("POST", _V1 + "/chat/completions", chat_completions, "deployments/chat/completions/action"),
-    Route("GET", _CLASSIC + "/models", list_models, "models/read", _AUTHORING),
-    Route("GET", _V1 + "/models", list_models, "models/read"),
-    Route("GET", _CLASSIC + "/models/{model}", get_model, "models/read", _AUTHORING),
-    Route("GET", _V1 + "/models/{model}", get_model, "models/read"),
+    *_both("POST", "/completions", completion, "deployments/completions/action", inference.COMPLETION, checked=_SPEC),
+    *_both("POST", "/embeddings", embedding, "deployments/embeddings/action", inference.EMBEDDING, checked=_SPEC),
+    *_both("POST", "/responses", create_response, "responses/write", inference.RESPONSE),
+    *_both("GET", _RESPONSE, get_response, "responses/read", "Responses_Get"),
+    *_both("DELETE", _RESPONSE, delete_response, "responses/delete", "Responses_Delete"),
+    *_both("GET", f"{_RESPONSE}/input_items", list_input_items, "responses/read", "Responses_ListInputItems"),
+    *_both("GET", "/models", list_models, "models/read", "Models_List", checked=_AUTHORING),
+    *_both("GET", "/models/{model}", get_model, "models/read", "Models_Get", checked=_AUTHORING),
 ]
 ROUTER = Router(ROUTES)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs
 
-from infra.localazure import errors
+from infra.localazure import containerapps, errors
 from infra.localazure.directory import ARM_AUDIENCES
 from infra.localazure.entities import Json
+from infra.localazure.http import monitor
 from infra.localazure.http.call import Answer, Call
 from infra.localazure.http.router import Route, Router
 
@@ -57,6 +58,18 @@ def token(call: Call) -> Answer:
     )
 
 
+def identity_token(call: Call) -> Answer:
+    """A token of a managed identity, for a job that runs."""
+    header = call.headers.get("x-identity-header", "")
+    asked = (call.argument("resource"), call.argument("client_id"))
+    return Answer(body=call.app.platform.token(header, *asked, call.app.directory))
+
+
+def client_of(call: Call) -> str:
+    """The application that a login is for."""
+    return parse_qs(call.body.decode("utf-8", "replace")).get("client_id", [""])[0]
+
+
 def keys(call: Call) -> Answer:
     """The keys that tokens are signed with."""
     return Answer(body=call.app.directory.public_keys())
@@ -95,6 +108,7 @@ def _cloud(call: Call) -> Json:
         "media": f"{origin}/media",
         "sqlManagement": f"{origin}/sql",
         "vmImageAliasDoc": origin,
+        "metricsEndpoint": f"{origin}/{{region}}{monitor.HOST}",  # of ours: Azure's own metadata names none
         "logAnalyticsResourceId": "https://api.loganalytics.io",
         "logAnalyticsEndpoint": f"{origin}/loganalytics",
         "attestationResourceId": "https://attest.azure.net",
@@ -116,13 +130,17 @@ def _cloud(call: Call) -> Json:
     }
 
 
+_IDENTITY = "azure-identity 1.27, msal 1.39"
+_READERS = "azure-native 3.29 and Terraform's SDK: the names that they read"
+
 ROUTES = [
-    Route("GET", "/{tenant}/v2.0/.well-known/openid-configuration", openid_configuration),
-    Route("GET", "/{tenant}/.well-known/openid-configuration", openid_configuration),
-    Route("GET", "/{tenant}/discovery/v2.0/keys", keys),
-    Route("POST", "/{tenant}/oauth2/v2.0/token", token),
-    Route("POST", "/{tenant}/oauth2/token", token),
-    Route("GET", "/metadata/endpoints", metadata),
-    Route("GET", "/metadata/clouds", clouds),
+    Route("GET", "/{tenant}/v2.0/.well-known/openid-configuration", openid_configuration, checked_against=_IDENTITY),
+    Route("GET", "/{tenant}/.well-known/openid-configuration", openid_configuration, checked_against=_IDENTITY),
+    Route("GET", "/{tenant}/discovery/v2.0/keys", keys, checked_against="PyJWT 2.15"),
+    Route("POST", "/{tenant}/oauth2/v2.0/token", token, checked_against=_IDENTITY),
+    Route("POST", "/{tenant}/oauth2/token", token, checked_against="Entra's documentation of its version 1"),
+    Route("GET", containerapps.ENDPOINT, identity_token, checked_against=_IDENTITY),
+    Route("GET", "/metadata/endpoints", metadata, checked_against=_READERS),
+    Route("GET", "/metadata/clouds", clouds, checked_against="azure-cli 2.91"),
 ]
 ROUTER = Router(ROUTES)

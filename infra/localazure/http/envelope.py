@@ -12,17 +12,25 @@ def refusal(call: Call, error: AzureError) -> Answer:
     """The answer that tells of a refusal."""
     if error.kind.shape == "entra":
         return Answer(error.status, _login(call, error), error.headers)
+    if error.kind.shape == "identity":
+        return Answer(error.status, {"statusCode": error.status, "message": error.message}, error.headers)
     body: Json = {"code": error.code, "message": error.message}
     if error.kind.shape == "openai":
-        body |= {"code": error.code or None, "type": "invalid_request_error", "param": error.param}
-    return Answer(error.status, {"error": body}, error.headers)
+        body |= {
+            "code": error.code or None,
+            "type": "server_error" if error.status >= 500 else "invalid_request_error",
+            "param": error.param,
+        }
+    body |= error.more
+    headers = error.headers | ({"x-ms-error-code": error.code} if call.plane == "metrics" else {})
+    return Answer(error.status, {"error": body}, headers)
 
 
 def code(answer: Answer) -> str:
     """The code of a refusal, for the log; empty for any other answer."""
     if answer.status < 400 or not isinstance(answer.body, dict):
         return ""
-    error = answer.body.get("error")
+    error = answer.body.get("error", answer.body)
     return str(error.get("code") or "") if isinstance(error, dict) else str(error)
 
 

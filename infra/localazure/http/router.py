@@ -28,6 +28,8 @@ class Route:
     action: str | None = None
     checked_against: str = ""
     """What the shape of the answer is held against: a spec, a recorded answer, documentation."""
+    operation: str = ""
+    """What the data plane's texts and metrics call it."""
 
 
 class Router:
@@ -36,48 +38,57 @@ class Router:
     def __init__(self, routes: list[Route]) -> None:
         """Index the routes by method and number of segments."""
         self.routes = routes
-        self._whole: dict[int, list[tuple[list[str], Route]]] = {}
-        self._suffix: list[tuple[list[str], Route]] = []
+        self._whole: dict[int, list[tuple[_Shape, Route]]] = {}
+        self._suffix: list[tuple[_Shape, Route]] = []
         for route in routes:
             parts = route.template.strip("/").split("/")
             if parts[0] == "{scope}":
-                self._suffix.append((parts[1:], route))
+                self._suffix.append((_Shape(parts[1:]), route))
             else:
-                self._whole.setdefault(len(parts), []).append((parts, route))
+                self._whole.setdefault(len(parts), []).append((_Shape(parts), route))
 
     def find(self, method: str, segments: list[str]) -> tuple[Route, dict[str, str]]:
         """The route and the values of its names; raises NotFound, or MethodNotAllowed where the path has another."""
         other_method = False
-        for parts, route in self._whole.get(len(segments), []):
-            params = _match(parts, segments)
-            if params is None:
+        lowered = [segment.lower() for segment in segments]
+        for shape, route in self._whole.get(len(segments), []):
+            if not shape.fits(lowered):
                 continue
             if route.method == method:
-                return route, params
+                return route, shape.names(segments)
             other_method = True
-        for parts, route in self._suffix:
-            if len(segments) < len(parts):
-                continue
-            params = _match(parts, segments[len(segments) - len(parts) :])
-            if params is None:
+        for shape, route in self._suffix:
+            before = len(segments) - shape.length
+            if before < 0 or not shape.fits(lowered[before:]):
                 continue
             if route.method == method:
-                scope = segments[: len(segments) - len(parts)]
-                return route, {"scope": "/" + "/".join(scope), **params}
+                return route, {"scope": "/" + "/".join(segments[:before]), **shape.names(segments[before:])}
             other_method = True
         if other_method:
             raise errors.WRONG_METHOD(method=method)
         raise errors.NO_SUCH_ROUTE(path="/" + "/".join(segments))
 
 
-def _match(parts: list[str], segments: list[str]) -> dict[str, str] | None:
-    params: dict[str, str] = {}
-    for part, segment in zip(parts, segments, strict=True):
-        if part[0] == "{":
-            params[part[1:-1]] = segment
-        elif part.lower() != segment.lower():
-            return None
-    return params
+class _Shape:
+    """A template taken apart: where it says what, and where it takes anything. Its end tells the most: that first."""
+
+    __slots__ = ("_fixed", "_open", "length")
+
+    def __init__(self, parts: list[str]) -> None:
+        self.length = len(parts)
+        self._fixed = [(at, part.lower()) for at, part in enumerate(parts) if part[0] != "{"][::-1]
+        self._open = [(at, part[1:-1]) for at, part in enumerate(parts) if part[0] == "{"]
+
+    def fits(self, lowered: list[str]) -> bool:
+        """Whether segments of this number, in lower case, are of this shape."""
+        for at, text in self._fixed:  # noqa: SIM110 - this is the hottest loop there is
+            if lowered[at] != text:
+                return False
+        return True
+
+    def names(self, segments: list[str]) -> dict[str, str]:
+        """The values of its names."""
+        return {name: segments[at] for at, name in self._open}
 
 
 def split(raw_path: str) -> list[str]:

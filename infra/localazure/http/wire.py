@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from zlib import crc32
 
-from infra.localazure import accounts, catalogue, deployments, groups, ids, placement, roles
+from infra.localazure import accounts, catalogue, deployments, groups, ids, jobs, offers, placement, roles
 from infra.localazure.entities import (
     Account,
     Deployment,
@@ -18,24 +17,9 @@ from infra.localazure.entities import (
     Stamp,
     Subscription,
 )
+from infra.localazure.generic import JOBS, RAI_POLICIES
 from infra.localazure.http import versions
 from infra.localazure.world import World
-
-# Capabilities of a live account (recorded, June 2026), those that fine-tuning and its limits speak of.
-_CAPABILITIES: list[Json] = [
-    {"name": "VirtualNetworks"},
-    {"name": "CustomerManagedKey"},
-    {"name": "MaxFineTuneCount", "value": "500"},
-    {"name": "MaxRunningFineTuneCount", "value": "3"},
-    {"name": "MaxUserFileCount", "value": "100"},
-    {"name": "MaxTrainingFileSize", "value": "512000000"},
-    {"name": "MaxUserFileImportDurationInHours", "value": "1"},
-    {"name": "MaxFineTuneJobDurationInHours", "value": "720"},
-    {"name": "MaxRunningGlobalStandardFineTuneCount", "value": "3"},
-    {"name": "RaiMonitor"},
-    {"name": "quotaRefundsEnabled", "value": "false"},
-    {"name": "fineTune", "value": "true"},
-]
 
 
 def moment(at: datetime) -> str:
@@ -76,7 +60,6 @@ def subscription(found: Subscription) -> Json:
 def provider(world: World, found: Subscription, namespace: str) -> Json:
     """A resource provider with its registration state."""
     name = groups.PROVIDERS[namespace]
-    registered = namespace in found.registered or namespace in groups.ALWAYS_REGISTERED
     regions = [display for display, _ in world.catalogue.regions.values()]
     types = {
         "microsoft.cognitiveservices": ["accounts", "accounts/deployments", "accounts/raiPolicies", "locations"],
@@ -88,7 +71,7 @@ def provider(world: World, found: Subscription, namespace: str) -> Json:
         "id": f"/subscriptions/{found.id}/providers/{name}",
         "namespace": name,
         "registrationPolicy": "RegistrationRequired",
-        "registrationState": "Registered" if registered else "NotRegistered",
+        "registrationState": groups.registration(found, namespace, world.now()),
         "resourceTypes": [
             {"resourceType": t, "locations": regions, "apiVersions": ["2025-06-01", "2024-10-01", "2023-05-01"]}
             for t in types
@@ -103,7 +86,7 @@ def group(found: ResourceGroup) -> Json:
         "name": found.name,
         "type": "Microsoft.Resources/resourceGroups",
         "location": found.location,
-        "properties": {"provisioningState": "Succeeded"},
+        "properties": {"provisioningState": "Succeeded" if found.gone_at is None else "Deleting"},
     }
     if found.tags is not None:
         wire["tags"] = found.tags
@@ -121,7 +104,22 @@ def endpoint(world: World, account: Account) -> str:
     return f"{world.origin}/{str(subdomain).lower()}.{host}/"
 
 
-def account(world: World, found: Account) -> Json:
+_AS_GIVEN = (
+    "dynamicThrottlingEnabled",
+    "restrictOutboundNetworkAccess",
+    "allowedFqdnList",
+    "encryption",
+    "userOwnedStorage",
+    "allowProjectManagement",
+    "defaultProject",
+    "associatedProjects",
+    "raiMonitorConfig",
+    "storedCompletionsDisabled",
+)
+"""Properties of an account that are kept and shown and mean nothing here."""
+
+
+def account(world: World, found: Account, api_version: str) -> Json:
     """An account."""
     now = world.now()
     given = found.properties
@@ -131,23 +129,14 @@ def account(world: World, found: Account) -> Json:
         "endpoint": endpoint(world, found),
         "internalId": found.internal_id,
         "dateCreated": moment(found.created.at),
-        "callRateLimit": {
-            "rules": [
-                {
-                    "key": "openai",
-                    "renewalPeriod": 1,
-                    "count": 30,
-                    "matchPatterns": [{"path": "openai/*", "method": "*"}],
-                },
-                {"key": "default", "renewalPeriod": 1, "count": 30, "matchPatterns": [{"path": "*", "method": "*"}]},
-            ]
-        },
+        "apiProperties": {**offers.api_properties(found.kind), **given.get("apiProperties", {})},
+        "callRateLimit": {"rules": offers.call_rates()},
         "isMigrated": False,
         "privateEndpointConnections": [],
         "publicNetworkAccess": given.get("publicNetworkAccess", "Enabled"),
-        "capabilities": _CAPABILITIES,
+        "capabilities": offers.capabilities(found.kind),
         "disableLocalAuth": bool(given.get("disableLocalAuth", False)),
-        "endpoints": _endpoints(world, found, subdomain),
+        "endpoints": offers.endpoints(found.kind, f"{world.origin}/{subdomain}.{{host}}/") if subdomain else {},
         "provisioningState": accounts.state(found, now),
     }
     if subdomain:
@@ -158,23 +147,16 @@ def account(world: World, found: Account) -> Json:
             "ipRules": acls.get("ipRules", []),
             **({"bypass": acls["bypass"]} if "bypass" in acls else {}),
         }
-    for name in (
-        "dynamicThrottlingEnabled",
-        "restrictOutboundNetworkAccess",
-        "allowedFqdnList",
-        "allowProjectManagement",
-    ):
-        if name in given:
-            properties[name] = given[name]
+    properties |= {name: given[name] for name in _AS_GIVEN if name in given}
     wire: Json = {
         "id": found.id,
         "name": found.name,
         "type": ids.ACCOUNTS,
-        "etag": etag(found.etag, found.internal_id),
+        "etag": account_etag(found),
         "location": found.location,
         "sku": found.sku,
         "kind": found.kind,
-        "properties": properties,
+        "properties": versions.known(properties, api_version, versions.ACCOUNT_SINCE),
         "systemData": system_data(found.created, found.modified),
     }
     if found.identity is not None:
@@ -184,24 +166,9 @@ def account(world: World, found: Account) -> Json:
     return wire
 
 
-def _endpoints(world: World, found: Account, subdomain: str) -> dict[str, str]:
-    if not subdomain:
-        return {}
-    if found.kind == "OpenAI":
-        address = f"{world.origin}/{subdomain}.openai.azure.com/"
-        labels = ["OpenAI Language Model Instance API", "Azure OpenAI Legacy API - Latest moniker", "Token Service API"]
-        return dict.fromkeys(labels, address)
-    return {
-        "AI Foundry API": f"{world.origin}/{subdomain}.services.ai.azure.com/",
-        "OpenAI Language Model Instance API": f"{world.origin}/{subdomain}.openai.azure.com/",
-        "Azure OpenAI Legacy API - Latest moniker": f"{world.origin}/{subdomain}.openai.azure.com/",
-        "Token": f"{world.origin}/{subdomain}.cognitiveservices.azure.com/",
-    }
-
-
-def deleted_account(world: World, found: Account) -> Json:
+def deleted_account(world: World, found: Account, api_version: str) -> Json:
     """A soft-deleted account, as the deletedAccounts lists show it."""
-    wire = account(world, found)
+    wire = account(world, found, api_version)
     wire["id"] = (
         f"/subscriptions/{found.subscription}/providers/Microsoft.CognitiveServices/locations/{found.location}"
         f"/resourceGroups/{found.group}/deletedAccounts/{found.name}"
@@ -227,7 +194,7 @@ def deployment(world: World, owner: Account, found: Deployment, api_version: str
             model[name] = value
     sku = placement.sku_of(world, owner, found)
     properties: Json = {
-        "model": versions.known(model, api_version),
+        "model": versions.known(model, api_version, versions.DEPLOYMENT_SINCE),
         "versionUpgradeOption": found.upgrade_option,
         "currentCapacity": found.capacity,
         "capabilities": _deployment_capabilities(world, owner, placement.model_of(world, found)),
@@ -242,9 +209,9 @@ def deployment(world: World, owner: Account, found: Deployment, api_version: str
         "type": ids.DEPLOYMENTS,
         "name": found.name,
         "sku": {"name": found.sku_name, "capacity": found.capacity},
-        "properties": versions.known(properties, api_version),
+        "properties": versions.known(properties, api_version, versions.DEPLOYMENT_SINCE),
         "systemData": system_data(found.created, found.modified),
-        "etag": etag(found.etag, found.id),
+        "etag": deployment_etag(found),
     }
     if found.tags is not None:
         wire["tags"] = found.tags
@@ -260,6 +227,16 @@ def _deployment_capabilities(world: World, owner: Account, base: catalogue.Model
     return {"chatCompletion": "true", "completion": "true", "responses": "true"} | ({"area": area} if area else {})
 
 
+def permission(found: RoleDefinition) -> Json:
+    """What a role lets its holder do."""
+    return {
+        "actions": found.actions,
+        "notActions": found.not_actions,
+        "dataActions": found.data_actions,
+        "notDataActions": found.not_data_actions,
+    }
+
+
 def role_definition(found: RoleDefinition, scope: str) -> Json:
     """A role definition."""
     prefix = "" if scope == "/" else scope
@@ -267,24 +244,25 @@ def role_definition(found: RoleDefinition, scope: str) -> Json:
         prefix = "/".join(prefix.split("/")[:3])
     properties: Json = {
         "roleName": found.name,
-        "type": "BuiltInRole" if found.scope is None else "CustomRole",
+        "type": role_type(found),
         "description": found.description,
         "assignableScopes": found.assignable_scopes,
-        "permissions": [
-            {
-                "actions": found.actions,
-                "notActions": found.not_actions,
-                "dataActions": found.data_actions,
-                "notDataActions": found.not_data_actions,
-            }
-        ],
+        "permissions": [permission(found)],
     }
+    for name, stamp in (("created", found.created), ("updated", found.modified)):
+        if stamp is not None:
+            properties |= {f"{name}On": moment(stamp.at), f"{name}By": stamp.by}
     return {
         "id": f"{prefix}/providers/{roles.DEFINITIONS}/{found.id}",
         "type": roles.DEFINITIONS,
         "name": found.id,
         "properties": properties,
     }
+
+
+def role_type(found: RoleDefinition) -> str:
+    """Whether a role is Azure's or a customer's."""
+    return "BuiltInRole" if found.scope is None else "CustomRole"
 
 
 def role_assignment(found: RoleAssignment) -> Json:
@@ -307,9 +285,10 @@ def role_assignment(found: RoleAssignment) -> Json:
 
 
 def generic(found: GenericResource) -> Json:
-    """A resource without rules of its own."""
+    """A resource without rules of its own; content filters alone have an etag."""
     return {
-        **found.body,
+        **(jobs.without_secrets(found) if found.type == JOBS else found.body),
+        **({"etag": generic_etag(found)} if found.type == RAI_POLICIES else {}),
         "id": found.id,
         "name": found.name,
         "type": found.type,
@@ -322,6 +301,16 @@ def etag(number: int, seed: str) -> str:
     return f'"{crc32(seed.encode()):08x}-0000-0a00-0000-{number:012x}"'
 
 
-def page(items: list[Any]) -> Json:
-    """A list that fits one page."""
-    return {"value": items}
+def account_etag(found: Account) -> str:
+    """The etag of an account."""
+    return etag(found.etag, found.internal_id)
+
+
+def deployment_etag(found: Deployment) -> str:
+    """The etag of a deployment."""
+    return etag(found.etag, f"{found.id}|{found.created.at}")
+
+
+def generic_etag(found: GenericResource) -> str:
+    """The etag of a resource without rules of its own: it changes with every write."""
+    return etag(int(found.modified.at.timestamp() * 1000), f"{found.id}|{found.modified.at}")
