@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra.toolchain.azure_native import differences
+from tests.fidelity.page import page as local_azure
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES: dict[str, Callable[[], str]] = {"azure-native-stand-in.md": differences.page}
+PAGES: dict[str, Callable[[], str]] = {"azure-native-stand-in.md": differences.page, "local-azure.md": local_azure}
 
 
 def main() -> None:
