@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import main_job, report
+from benchmarks import localazure, main_job, report
 
-CHAPTERS = {"The main job": main_job.rows}
+CHAPTERS = {"The main job": main_job.rows, "Local Azure": localazure.rows}
 
 
 def main() -> None:

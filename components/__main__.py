@@ -2,7 +2,7 @@
 
 from pulumi.provider.experimental import component_provider_host
 
-from components import FineTunedDeployment, ModelAccess, OpenAIAccount
+from components import FineTunedDeployment, KeepAliveJob, ModelAccess, OpenAIAccount
 
 if __name__ == "__main__":
-    component_provider_host(name="hearth", components=[OpenAIAccount, ModelAccess, FineTunedDeployment])
+    component_provider_host(name="hearth", components=[OpenAIAccount, ModelAccess, FineTunedDeployment, KeepAliveJob])

@@ -80,6 +80,7 @@ class OpenAIAccount(pulumi.ComponentResource):
     ) -> None:
         """Declare it; the two last options are merged into those of the resources inside (hooks, import, protect)."""
         super().__init__(TYPE, name, None, opts)
+        self.group: resources.ResourceGroup | None = None
         if args.get("existing", False):
             self.resource = self._refer(name, args)
         else:
@@ -121,14 +122,14 @@ class OpenAIAccount(pulumi.ComponentResource):
         mine = pulumi.ResourceOptions(parent=self)
         group_name: pulumi.Input[str] = args["resource_group_name"]
         if args.get("make_resource_group", True):
-            group = resources.ResourceGroup(
+            self.group = resources.ResourceGroup(
                 name,
                 resource_group_name=args["resource_group_name"],
                 location=args["location"],
                 tags=args.get("tags"),
                 opts=pulumi.ResourceOptions.merge(mine, group_options),
             )
-            group_name = group.name
+            group_name = self.group.name
         # `restore` acts on creation alone: without this, leaving it out later would read as a change.
         born_with = pulumi.ResourceOptions(parent=self, ignore_changes=["properties.restore"])
         return cognitiveservices.Account(

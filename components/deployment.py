@@ -2,7 +2,7 @@
 
 # No `from __future__ import annotations` here: Pulumi infers the package's schema from the real annotations.
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi_azure_native import cognitiveservices
@@ -24,6 +24,17 @@ class TunedModelArgs(TypedDict):
     """Always "1" for tuned models (default)."""
     in_other_tenant: NotRequired[bool]
     """The owner lies in another tenant; the provider must then be given that tenant as an auxiliary one."""
+
+
+class DeploymentSettings(TypedDict):
+    """Settings of a deployment beside its model and SKU, as Azure answered."""
+
+    raiPolicy: str | None
+    """Content filter."""
+    versionUpgradeOption: str | None
+    """What happens when the model's version changes."""
+    tags: dict[str, str]
+    """Its tags."""
 
 
 class FineTunedDeploymentArgs(TypedDict):
@@ -71,6 +82,8 @@ class FineTunedDeployment(pulumi.ComponentResource):
     """Id of the account that owns the model, where it is another one."""
     sku: pulumi.Output[dict[str, str]]
     """Name and capacity, as Azure has them; the capacity is a text."""
+    settings: pulumi.Output[DeploymentSettings]
+    """What else it takes to put it back as it is."""
 
     def __init__(
         self,
@@ -103,6 +116,12 @@ class FineTunedDeployment(pulumi.ComponentResource):
         self.version = served.apply(lambda m: str(m.version))
         self.source = served.apply(_owner)
         self.sku = self.resource.sku.apply(_sku)
+        # Each by itself: what goes through Output.all comes out as plain dictionaries.
+        self.settings = pulumi.Output.all(
+            self.resource.properties.apply(lambda p: p.rai_policy_name),
+            self.resource.properties.apply(lambda p: p.version_upgrade_option),
+            self.resource.tags,
+        ).apply(_settings)
         self.register_outputs(
             {
                 "deploymentId": self.deployment_id,
@@ -111,6 +130,7 @@ class FineTunedDeployment(pulumi.ComponentResource):
                 "version": self.version,
                 "source": self.source,
                 "sku": self.sku,
+                "settings": self.settings,
             }
         )
 
@@ -128,6 +148,11 @@ def _owner(model: _Model) -> str | None:
 
 def _sku(sku: cognitiveservices.outputs.SkuResponse | None) -> dict[str, str]:
     return {"name": sku.name, "capacity": str(int(sku.capacity or 0))} if sku else {}
+
+
+def _settings(known: list[Any]) -> DeploymentSettings:
+    policy, upgrade, tags = known
+    return {"raiPolicy": policy, "versionUpgradeOption": upgrade, "tags": dict(tags or {})}
 
 
 def _model(account_id: pulumi.Input[str], model: TunedModelArgs) -> cognitiveservices.DeploymentModelArgs:

@@ -1,5 +1,6 @@
 """Names and ids that are derived, so that a thing made once is found again: by a later run, or after a kill. Pure."""
 
+import re
 import uuid
 
 # Changing it changes the name of every role assignment ever made: never.
@@ -54,3 +55,14 @@ def subscription_of(resource_id: str) -> str:
     if len(parts) < 2 or parts[0].lower() != "subscriptions":
         raise ValueError(f"{resource_id} lies in no subscription")
     return parts[1]
+
+
+def job_name(account: str) -> str:
+    """The name of the job that tends an account: as Container Apps takes one (below 32 characters), always the same.
+
+    Two accounts whose names differ in what Container Apps does not take get different names.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", account.lower()).strip("-")
+    if plain == account.lower() and len(plain) <= 26 and plain[:1].isalpha():
+        return f"{plain}-tend"
+    return f"h-{plain[:15].rstrip('-')}-{uuid.uuid5(_NAMESPACE, account.lower()).hex[:6]}-tend"

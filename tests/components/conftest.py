@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,12 @@ class Recorded(pulumi.runtime.Mocks):
             given = args.inputs.get("properties", {})
             outputs["properties"] = {**given, "endpoint": "https://contoso.openai.azure.com/"}
             outputs.setdefault("location", "swedencentral")
+        if args.typ.endswith(":UserAssignedIdentity"):
+            # Azure answers with what the identity is to the directory.
+            outputs |= {"principalId": f"oid-of-{args.name}", "clientId": f"client-of-{args.name}"}
+        assigned = args.inputs.get("identity", {}).get("userAssignedIdentities")
+        if assigned is not None:  # a list in a program, an object in Azure's answer
+            outputs["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {one: {} for one in assigned}}
         return args.resource_id or f"/id-of/{name}", outputs
 
     def call(self, _args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
@@ -55,6 +62,10 @@ Declare = Callable[[], dict[str, pulumi.Output[Any]]]
 @pytest.fixture
 def engine() -> Callable[..., Recorded]:
     """Runs a declaration until every registration has landed, and gives what was recorded."""
+    try:
+        asyncio.get_event_loop()
+    except RuntimeError:
+        asyncio.set_event_loop_policy(None)  # an asyncio.run of another test left no loop, and Pulumi asks for one
 
     def run(declare: Declare, *, preview: bool = False) -> Recorded:
         recorded = Recorded()

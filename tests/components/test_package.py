@@ -5,16 +5,18 @@ from __future__ import annotations
 import pytest
 from pulumi.provider.experimental.component import ComponentProvider
 
-from components import FineTunedDeployment, ModelAccess, OpenAIAccount
+from components import FineTunedDeployment, KeepAliveJob, ModelAccess, OpenAIAccount
+
+ALL = [OpenAIAccount, ModelAccess, FineTunedDeployment, KeepAliveJob]
 
 
 @pytest.fixture(scope="module")
 def definitions():
-    return ComponentProvider([OpenAIAccount, ModelAccess, FineTunedDeployment], "hearth").analyzer.type_definitions
+    return ComponentProvider(ALL, "hearth").analyzer.type_definitions
 
 
 def test_every_argument_is_explained_because_other_languages_show_it_in_their_editors():
-    provider = ComponentProvider([OpenAIAccount, ModelAccess, FineTunedDeployment], "hearth")
+    provider = ComponentProvider(ALL, "hearth")
     bare = [
         f"{component}.{name}"
         for component, definition in provider._component_defs.items()
@@ -25,4 +27,4 @@ def test_every_argument_is_explained_because_other_languages_show_it_in_their_ed
 
 
 def test_nested_arguments_become_types_of_the_package(definitions):
-    assert {"GrantArgs", "TunedModelArgs"} <= set(definitions)
+    assert {"GrantArgs", "TunedModelArgs", "AlarmsArgs", "RegistryArgs"} <= set(definitions)

@@ -1,0 +1,1 @@
+"""What is measured against: the same calls or resources, without hearth."""

@@ -1,0 +1,128 @@
+"""Azure's activity log: who deleted a deployment, and when it was last written. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from infra.errors import Busy, LoginFailed, NotFound, Refused, Unreachable
+from infra.ports.cloud import Cloud, brief
+
+_API = "2015-04-01"
+_TIMEOUT = (5, 30)
+MOST_PAGES = 500
+"""Pages of an answer that are read; the token goes with each, and to no other host."""
+_OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+_DEPLOYMENTS = "microsoft.cognitiveservices/accounts/deployments/"
+_FIELDS = "caller,claims,eventTimestamp,httpRequest,operationName,resourceId,status"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A write or a deletion that succeeded."""
+
+    at: datetime
+    resource: str
+    """Id in lower case."""
+    deletion: bool
+    caller: str
+    """Who asked: a user name or an id; empty where the log does not say."""
+    identity: str
+    """Object id of who asked; empty for the service itself, and where the log does not say."""
+
+    @property
+    def by_service(self) -> bool:
+        """Whether the service itself did it.
+
+        What Azure writes there is not documented; an entry of a request bears an object id or an address, a user name
+        or a GUID, and one of the service's own names it.
+        """
+        return not self.identity and self.caller.lower().startswith("microsoft.")
+
+
+class ActivityLog:
+    """Questions to the activity log of one cloud's subscriptions."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        """Nothing is asked before the first question."""
+        self._cloud = cloud
+
+    def of_deployments(self, subscription: str, *, since: datetime, now: datetime) -> tuple[Entry, ...]:
+        """What succeeded on deployments of a subscription, the newest first. The log reaches back 90 days.
+
+        Raises Refused, Busy (throttled, or a server's error), Unreachable, LoginFailed.
+        """
+        start, end = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (since, now))
+        wanted = f"eventTimestamp ge '{start}' and eventTimestamp le '{end}'"
+        query = {"api-version": _API, "$filter": f"{wanted} and resourceProvider eq 'Microsoft.CognitiveServices'"}
+        path = f"/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values"
+        address = f"{self._cloud.endpoints.resource_manager}{path}"
+        found = [entry for item in self._items(address, query | {"$select": _FIELDS}) if (entry := _entry(item))]
+        return tuple(sorted(found, key=lambda entry: entry.at, reverse=True))
+
+    def _items(self, address: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
+        host = urlsplit(address)[:2]
+        for _ in range(MOST_PAGES):
+            page = self._page(address, query)
+            yield from page.get("value") or []
+            address, query = str(page.get("nextLink") or ""), {}
+            if not address:
+                return
+            if urlsplit(address)[:2] != host:
+                raise Refused(
+                    f"the activity log: its next page is elsewhere ({urlsplit(address).netloc}); not followed"
+                )
+        raise Refused(f"the activity log has more than {MOST_PAGES} pages; the rest is not read")
+
+    def _page(self, address: str, query: dict[str, str]) -> dict[str, Any]:
+        import requests
+
+        headers = {"Authorization": f"Bearer {self._cloud.token(self._cloud.endpoints.scope)}"}
+        try:
+            answer = self._cloud.session.get(address, params=query, headers=headers, timeout=_TIMEOUT)
+        except requests.RequestException as error:
+            raise Unreachable(f"Azure's activity log does not answer: {brief(error)}") from error
+        try:
+            body = msgspec.json.decode(answer.content)
+        except msgspec.DecodeError:
+            body = {}
+        if answer.ok and isinstance(body, dict):
+            return body
+        error_of = body.get("error") or {} if isinstance(body, dict) else {}
+        code, text = str(error_of.get("code", "")), str(error_of.get("message", f"HTTP {answer.status_code}"))
+        raise _meaning(answer.status_code, code, f"the activity log: {text} ({code})", answer.headers)
+
+
+def _meaning(status: int, code: str, text: str, headers: Any) -> Exception:
+    if status == 429 or status >= 500:
+        wait = headers.get("retry-after", "1")
+        return Busy(text, retry_after=float(wait) if wait.isdigit() else 1.0, code=code)
+    if status == 401:
+        return LoginFailed(text)
+    kind = NotFound if status == 404 else Refused
+    return kind(text, code=code, status=status)
+
+
+def _entry(item: dict[str, Any]) -> Entry | None:
+    """What the log says of a deployment; None for anything else, and for what did not succeed."""
+    operation = str((item.get("operationName") or {}).get("value", "")).lower()
+    status = str((item.get("status") or {}).get("value", "")).lower()
+    if not operation.startswith(_DEPLOYMENTS) or status != "succeeded":
+        return None
+    verb = operation.removeprefix(_DEPLOYMENTS)
+    if verb not in {"write", "delete"}:
+        return None
+    claims = item.get("claims") or {}
+    at = msgspec.convert(item["eventTimestamp"], datetime)
+    return Entry(
+        at=at,
+        resource=str(item.get("resourceId", "")).lower(),
+        deletion=verb == "delete",
+        caller=str(item.get("caller") or ""),
+        identity=str(claims.get(_OBJECT_ID) or ("request" if item.get("httpRequest") else "")),
+    )
