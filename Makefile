@@ -30,6 +30,7 @@ format: .venv/.dev ## Format the code and mend what can be mended
 
 docs: .venv/.dev ## Write the generated pages and schemas anew
 	@$(BIN)/python -m infra.spec.schema
+	@$(BIN)/python -m infra.keepalive.watchlist
 	@$(BIN)/python -m tests.docs.generate
 
 check: lint test ## The gate: everything that must hold before a commit
@@ -40,11 +41,14 @@ bench: .venv/.dev ## Measure, side by side in one run, and write benchmarks/READ
 proof: .venv/.dev ## The long tests: fresh clones, seeded kills, foreign clients
 	@$(BIN)/pytest -m proof -n 2 --dist loadfile
 
-lock: .venv/.dev ## Write the two lock files anew from pyproject.toml
+lock: .venv/.dev ## Write the lock files anew from pyproject.toml and deploy/
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@for part in requirements build; do \
+	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    -c requirements.lock deploy/keep-alive/$$part.in -o deploy/keep-alive/$$part.lock; done
 
 clean: ## Remove the state of local Azure and Pulumi's beside it (never one without the other)
 	@if [ -x $(BIN)/hearth ]; then $(BIN)/hearth local stop; fi

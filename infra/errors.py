@@ -55,7 +55,12 @@ class SpecError(HearthError):
 
 
 class ProofFailed(HearthError):
-    """What is wanted cannot work, as Azure stands now."""
+    """What is wanted cannot work, as Azure stands now; the text is the fact and the next move."""
+
+    def __init__(self, fact: str, next_move: str = "") -> None:
+        """Keep the two apart as well, for who shows them apart."""
+        super().__init__(f"{fact} {next_move}".rstrip())
+        self.fact, self.next_move = fact, next_move
 
 
 class NotReady(HearthError):

@@ -7,20 +7,24 @@ the name of the resource.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pulumi
 
-from infra.errors import HearthError
+from infra.errors import Busy, HearthError, NotFound, ProofFailed
 from infra.ports.arm import Arm
 from infra.ports.cloud import Cloud
 from infra.proofs import Proofs
 from infra.spec import DeploymentWish, Limits, Stack
 from infra.spec.duration import show
 
-CONFLICT = "RequestConflict"
+CONFLICTS = ("RequestConflict", "AccountProvisioningStateInvalid")
+"""What Azure answers while a sibling, or the account itself, is being written by somebody else."""
+_LOST = "cannot create already existing resource"
 _FIRST_WAIT, _LONGEST_WAIT = 2.0, 30.0
 
 
@@ -47,12 +51,12 @@ class Hooks:
         )
 
     def of_account(self) -> pulumi.ResourceHookBinding:
-        """For the account: purge a soft-deleted one where the stack says so."""
+        """For the account: what the stack says about a soft-deleted one of its name."""
         return pulumi.ResourceHookBinding(before_create=[self._purge], on_error=[self._retry])
 
     def of_role(self) -> pulumi.ResourceHookBinding:
         """For a role assignment: remember that it is new."""
-        return pulumi.ResourceHookBinding(after_create=[self._role_made])
+        return pulumi.ResourceHookBinding(after_create=[self._role_made], on_error=[self._retry])
 
     # --- before ----------------------------------------------------------------------------------------------------
 
@@ -63,7 +67,9 @@ class Hooks:
         before, after = _Written.of(old), _Written.of(new)
         if before is not None and before == after:
             return  # tags or a policy: nothing that a proof is about
-        held = before.capacity if before and after and before.sku == after.sku and before.model == after.model else 0
+        if before is None:
+            self._require_not_served(wish)
+        held = before.capacity if before and after and before.draws_on_quota_of(after) else 0
         for warning in self._proofs.prove(self._stack, wish, serving_now=held, role_is_new=self.role_is_new()):
             pulumi.log.warn(warning)
         if (
@@ -73,6 +79,22 @@ class Hooks:
             and (before.sku, before.capacity) != (after.sku, after.capacity)
         ):
             self._capacity_first(wish, after)
+
+    def _require_not_served(self, wish: DeploymentWish) -> None:
+        """A new deployment of a model that the account serves already is refused by Azure: a rename, most likely."""
+        try:
+            others = self._arm.deployments(self._stack.account_id)
+        except NotFound:
+            return
+        for other in others:
+            its_source = (other.source or self._stack.account_id).lower()
+            same_model = (other.model, its_source) == (wish.record.model, wish.record.source.id.lower())
+            if same_model and other.name.lower() != wish.name.lower():
+                raise ProofFailed(
+                    f"{self._stack.name}/{wish.name}: the account serves {other.model} already, as {other.name}, "
+                    "and Azure takes one deployment of a tuned model per account. To rename it, take the old name out "
+                    "and `pulumi up`, then put the new one in and `pulumi up` again"
+                )
 
     def _capacity_first(self, wish: DeploymentWish, after: _Written) -> None:
         """Azure refuses a new model and a new capacity in one write, and Pulumi makes one write of one change.
@@ -84,21 +106,44 @@ class Hooks:
         if pulumi.runtime.is_dry_run():
             pulumi.log.info(f"{where}: capacity and model change; the capacity goes first, in a write of its own")
             return
-        now = self._arm.deployment(self._stack.account_id, wish.name)
+        try:
+            now = self._arm.deployment(self._stack.account_id, wish.name)
+        except NotFound:
+            return  # gone from Azure while the state has it: the engine's write makes it anew, all at once
         if (now.sku.lower(), now.capacity) == (after.sku.lower(), after.capacity):
             return
         pulumi.log.info(f"{where}: capacity {now.capacity} → {after.capacity} first, then the model")
-        self._arm.set_capacity(self._stack.account_id, wish.name, after.sku, after.capacity)
+        self._past_siblings(
+            wish.name, lambda: self._arm.set_capacity(self._stack.account_id, wish.name, after.sku, after.capacity)
+        )
+
+    def _past_siblings(self, name: str, write: Callable[[], None]) -> None:
+        """A write of our own, as patient with other writers as the engine's; raises Busy when patience ends."""
+        for tried in itertools.count(1):
+            try:
+                write()
+            except Busy as error:
+                wait = self._next_wait(name, tried)
+                if wait is None:
+                    raise
+                time.sleep(max(wait, error.retry_after))
+            else:
+                return
 
     async def _before_account(self, _args: pulumi.ResourceHookArgs) -> None:
         await _told(self._purge_first)
 
     def _purge_first(self) -> None:
         account = self._stack.account
-        if account.soft_deleted != "purge" or not self._arm.is_soft_deleted(
+        if account.soft_deleted == "restore" or not self._arm.is_soft_deleted(
             self._stack.account_id, self._stack.location
         ):
             return
+        if account.soft_deleted == "refuse":
+            raise ProofFailed(
+                f"{self._stack.name}: the name {account.name} is held by a soft-deleted account. Say what becomes of "
+                "it in hearth:account.softDeleted: restore brings it back with its models, purge destroys both"
+            )
         if pulumi.runtime.is_dry_run():
             pulumi.log.warn(f"{account.name} is soft-deleted; it would be purged, with the tuned models it owns")
             return
@@ -123,19 +168,32 @@ class Hooks:
 
     async def _on_error(self, args: pulumi.ErrorHookArgs) -> bool:
         """Wait for another writer of the account and try again; anything else is an error."""
-        if not args.errors or CONFLICT not in args.errors[0]:
+        text = args.errors[0] if args.errors else ""
+        if _LOST in text:
+            pulumi.log.warn(
+                f"{args.name} is in Azure and not in the state: the answer to its creation was lost, or somebody else "
+                f"made it. hearth recover {self._stack.name}, then up again"
+            )
+        if not any(code in text for code in CONFLICTS):
             return False
-        waited = self._waited.get(args.name, timedelta())
+        wait = self._next_wait(args.name, len(args.errors))
+        if wait is None:
+            return False
+        await asyncio.sleep(wait)
+        return True
+
+    def _next_wait(self, name: str, tried: int) -> float | None:
+        """Seconds until the next try of a write, said aloud; None when patience has ended."""
+        waited = self._waited.get(name, timedelta())
         if waited >= self._patience:
-            return False
-        wait = min(_FIRST_WAIT * 1.5 ** (len(args.errors) - 1), _LONGEST_WAIT)
+            return None
+        wait = min(_FIRST_WAIT * 1.5 ** (tried - 1), _LONGEST_WAIT)
         pulumi.log.info(
-            f"{args.name}: somebody else is writing to the account; waited {show(waited)} of at most "
+            f"{name}: somebody else is writing to the account; waited {show(waited)} of at most "
             f"{show(self._patience)}, trying again in {wait:.0f} s"
         )
-        await asyncio.sleep(wait)
-        self._waited[args.name] = waited + timedelta(seconds=wait)
-        return True
+        self._waited[name] = waited + timedelta(seconds=wait)
+        return wait
 
 
 class _Written:
@@ -151,6 +209,16 @@ class _Written:
         model = dict((inputs.get("properties") or {}).get("model") or {})
         sku = inputs.get("sku") or {}
         return cls(model, str(sku.get("name", "")), int(sku.get("capacity") or 0))
+
+    def draws_on_quota_of(self, other: _Written) -> bool:
+        """Whether a write that makes this one that one leaves the quota's name: the same SKU of the same base model.
+
+        A checkpoint's name does not tell its base; it is taken to be the same, and Azure has the last word.
+        """
+        bases = {
+            base for base, mark, _ in (str(w.model.get("name", "")).partition(".ft-") for w in (self, other)) if mark
+        }
+        return self.sku.lower() == other.sku.lower() and len(bases) <= 1
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Written) and vars(self) == vars(other)

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import pulumi
+from pulumi.output import Unknown
 
-from components import FineTunedDeployment, FineTunedDeploymentArgs, GrantArgs, ModelAccess, OpenAIAccount, naming
+from components import (
+    FineTunedDeployment,
+    FineTunedDeploymentArgs,
+    GrantArgs,
+    KeepAliveJob,
+    KeepAliveJobArgs,
+    ModelAccess,
+    OpenAIAccount,
+    keep_alive,
+    naming,
+)
 from infra import recover
-from infra.errors import HearthError, NotReady
+from infra.errors import HearthError, Mistake, NotReady, ProofFailed, SpecError
 from infra.hooks import Hooks
+from infra.keepalive import stacks, watchlist
 from infra.ports import clock
 from infra.ports.arm import Arm
 from infra.ports.cloud import Cloud
@@ -20,12 +33,29 @@ from infra.ports.inference import Inference
 from infra.proofs import Proofs, Readiness, Verdict
 from infra.recover import Declared
 from infra.spec import Access, DeploymentWish, Stack, limits, load_stack, open_project
+from infra.spec.model import Ready
 from infra.spec.project import value_of
 
 T = TypeVar("T")
 Outputs = dict[str, Any]
 _API = {"group": "2024-03-01", "account": "2025-06-01", "grant": "2022-04-01", "deployment": "2025-06-01"}
 """The api-versions that pulumi-azure-native 3.29.0 speaks for these types."""
+_JOB_API = {
+    "identity": "2023-01-31",
+    "workspace": "2023-09-01",
+    "environment": "2025-02-02-preview",
+    "logs": "2021-05-01-preview",
+    "job": "2025-02-02-preview",
+    "actions": "2024-10-01-preview",
+    "deadline": "2025-01-01-preview",
+    "silent": "2025-01-01-preview",
+}
+"""The same of the keep-alive job's parts; those that are not here are grants."""
+_CLOUD = ("ARM_METADATA_HOSTNAME", "AZURE_AUTHORITY_HOST")
+"""Variables that name a cloud other than public Azure: the job must find the one that it is declared in."""
+_ENCRYPTED = {"hearth:keepAlive"}
+"""Keys that may hold a webhook's address, which stays encrypted in the state."""
+READY = "HEARTH_READY"
 
 
 def main() -> None:
@@ -56,13 +86,16 @@ class Program:
         inference = Inference(cloud, known.inference_api_version.value)
         self.hooks = Hooks(stack, Proofs(cloud, self.arm, inference, known), cloud, self.arm, known)
         self.readiness = Readiness(inference, known)
+        self.root = root
         self.notes = recover.notes(root, stack.name)
         self.tags = {naming.STACK_TAG: stack.tag}
+        self.wanted = _ready_wanted(stack)
 
     def declare(self) -> Outputs:
         """Declare everything and return the stack's outputs."""
-        for warning in self.stack.warnings:
+        for warning in (*self.stack.warnings, *_in_the_clear()):
             pulumi.log.warn(warning)
+        self._require_let_go()
         self.adopted = recover.adoptions(self.notes, self.stack.tag, self._declared(), self.arm)
         for resource in self.adopted.values():
             pulumi.log.info(f"{resource} is in Azure and not in the state: taking it in")
@@ -70,9 +103,15 @@ class Program:
         self.last: pulumi.Output[Outputs] = pulumi.StackReference("last", stack_name=me).outputs.apply(
             lambda o: o or {}
         )
+        self.same = self.last.apply(self._require_same_account)
         account = self._account()
         access = self._access(account)
         deployments = self._deployments(account, access)
+        made = [d.resource for d in deployments.values()]
+        facts = {name: self._facts(name, made) for name, made in deployments.items()}
+        job = self._job(account, facts)
+        parts = list(job.resources.values()) if job is not None else []
+        self._keep_notes([account.group, account.resource, *access.resources.values(), *made, *parts])
         return {
             "account": {
                 "id": account.account_id,
@@ -80,8 +119,9 @@ class Program:
                 "endpoint": account.endpoint,
                 "location": account.location,
             },
-            "deployments": {name: self._facts(name, made) for name, made in deployments.items()},
+            "deployments": facts,
             "ready": {name: self._ready(name, made, account, access) for name, made in deployments.items()},
+            **({"keepAlive": {"jobId": job.job_id, "principalId": job.principal_id}} if job is not None else {}),
         }
 
     # --- resources -------------------------------------------------------------------------------------------------
@@ -93,8 +133,8 @@ class Program:
             wish.name,
             {
                 "subscription_id": self.stack.subscription,
-                "resource_group_name": wish.resource_group.name,
-                "account_name": wish.name,
+                "resource_group_name": self.same.apply(lambda _: wish.resource_group.name),
+                "account_name": self.same.apply(lambda _: wish.name),
                 "location": self.stack.location,
                 "make_resource_group": wish.resource_group.manage,
                 "existing": not wish.manage,
@@ -117,21 +157,30 @@ class Program:
             ),
         )
 
-    def _restores(self) -> pulumi.Input[bool]:
-        """Whether the account is to be restored: only where the stack says so and Azure holds a deleted one.
+    def _require_same_account(self, last: Outputs) -> bool:
+        """Refuse to replace the account: Pulumi would delete the one that serves, its deployments and its models."""
+        served, wished = last.get("account") or {}, self.stack.account_id
+        before = str(served.get("id") or wished)
+        moved = served.get("location") not in {None, "", self.stack.location}
+        if before.lower() == wished.lower() and not moved:
+            return True
+        now, then = (self.stack.location, served["location"]) if moved else (wished, before)
+        raise pulumi.RunError(
+            f"{self.stack.name}: the stack's account is {then}, and its file says {now}. Pulumi would delete the "
+            "account that serves, with its deployments and the models it owns. Put the file back; for another account "
+            "write another stack, or `pulumi destroy` this one first"
+        )
 
-        Azure is asked only while the stack has no account yet.
-        """
+    def _restores(self) -> pulumi.Input[bool]:
+        """Whether the account is to be restored: only where the stack says so and Azure holds a deleted one."""
         wish = self.stack.account
         if wish.soft_deleted != "restore" or not wish.manage or "account" in self.adopted:
             return False
 
-        async def is_soft_deleted(last: Outputs) -> bool:
-            if last.get("account"):
-                return False
+        async def is_soft_deleted(_same: bool) -> bool:
             return await _beside(self.arm.is_soft_deleted, self.stack.account_id, self.stack.location)
 
-        return self.last.apply(is_soft_deleted)
+        return self.same.apply(is_soft_deleted)
 
     def _access(self, account: OpenAIAccount) -> ModelAccess:
         grants: dict[str, GrantArgs] = {
@@ -188,7 +237,87 @@ class Program:
         adopting = self._adopting(f"deployment:{wish.name}")
         return FineTunedDeployment(wish.name, args, deployment_options=pulumi.ResourceOptions.merge(adopting, around))
 
+    # --- the job that tends by itself ------------------------------------------------------------------------------
+
+    def _job(self, account: OpenAIAccount, facts: dict[str, pulumi.Output[Outputs]]) -> KeepAliveJob | None:
+        """The job, where the stack wants one and has something to watch."""
+        wanted = self._job_args(account.resource_group_name)
+        if wanted is None:
+            return None
+        told = pulumi.Output.all(
+            account=pulumi.Output.all(id=account.account_id, endpoint=account.endpoint, location=account.location),
+            deployments=pulumi.Output.all(**facts),
+        )
+        wanted["watch_list"] = told.apply(
+            lambda known: watchlist.encode(stacks.of(self.stack.name, self.stack, known)[0])
+        )
+        after = pulumi.ResourceOptions(depends_on=[account.resource])  # its grants are at the account
+        return KeepAliveJob(
+            f"{self.stack.account.name}-tend",
+            wanted,
+            part_options={
+                part: pulumi.ResourceOptions.merge(after, self._adopting(f"job:{part}"))
+                for part in keep_alive.part_ids(wanted, self.stack.account.resource_group.name)
+            },
+        )
+
+    def _job_args(self, group: pulumi.Input[str]) -> KeepAliveJobArgs | None:
+        """What is known of the job before anything is made; its watch list is not."""
+        job, stack = self.stack.keep_alive.job, self.stack
+        if job is None or not job.enabled or not stack.deployments:
+            return None
+        args: KeepAliveJobArgs = {
+            "subscription_id": stack.subscription,
+            "resource_group_name": group,
+            "location": stack.location,
+            "job_name": naming.job_name(stack.account.name),
+            "image": job.image,
+            "watch_list": "",
+            "accounts": [stack.account_id],
+            "schedule": job.schedule,
+            "scope": job.scope,
+            "revive": any(wish.revive for wish in stack.deployments),
+            "retire": job.retire,
+            "environment": {**{k: os.environ[k] for k in _CLOUD if os.environ.get(k)}, **job.environment},
+            "alarms": {
+                "emails": job.alarms.emails,
+                "webhooks": job.alarms.webhooks,
+                "days_left": job.alarms.days_left,
+            },
+            "tags": {**self.tags},
+        }
+        if job.registry is not None:
+            args["registry"] = {"registry_id": job.registry, "server": job.image.partition("/")[0]}
+        return args
+
     # --- adoption --------------------------------------------------------------------------------------------------
+
+    def _require_let_go(self) -> None:
+        """Refuse `manage: false` for an account that this stack made: its group would go, and the account with it."""
+        account = self.stack.account
+        if account.manage:
+            return
+        found = self.arm.resource(self.stack.account_id, _API["account"])
+        if found is None:
+            raise ProofFailed(
+                f"{self.stack.name}: hearth:account refers to {self.stack.account_id} (manage: false), which does not "
+                "exist. Correct its name, resource group or subscription, or leave out manage: false to have it made"
+            )
+        if found.tags.get(naming.STACK_TAG) == self.stack.tag:
+            raise ProofFailed(
+                f"{self.stack.name}: this stack made the account {account.name}, and with hearth:account.manage: false "
+                "Pulumi would delete its resource group and the account with it. To let go of both: take them out of "
+                f"the state (pulumi state delete URN --stack {self.stack.name}; URNs: pulumi stack --show-urns), and "
+                f"the tag {naming.STACK_TAG} off the account"
+            )
+
+    def _keep_notes(self, declared: list[pulumi.CustomResource | None]) -> None:
+        """What is in the state after this run needs no adoption in the next."""
+        if self.notes is None or pulumi.runtime.is_dry_run():
+            return
+        for resource in declared:
+            if resource is not None:
+                resource.id.apply(lambda held: recover.holds(self.root, self.stack.name, held))
 
     def _declared(self) -> dict[str, Declared]:
         """Everything that this program declares and that a kill could have left out of the state."""
@@ -206,6 +335,10 @@ class Program:
         for wish in stack.deployments:
             address = naming.deployment_id(stack.account_id, wish.name)
             found[f"deployment:{wish.name}"] = Declared(address, _API["deployment"])
+        job = self._job_args(account.resource_group.name)
+        for part, address in keep_alive.part_ids(job, account.resource_group.name).items() if job else ():
+            untagged = part not in _JOB_API or part == "logs"
+            found[f"job:{part}"] = Declared(address, _JOB_API.get(part, _API["grant"]), named_by_us=untagged)
         return found
 
     def _adopting(self, name: str) -> pulumi.ResourceOptions:
@@ -226,19 +359,36 @@ class Program:
                 "version": known["version"],
                 "source": known["source"],
                 "sku": {"name": sku["name"], "capacity": int(sku["capacity"])} if sku else None,
+                "settings": known["settings"],
             }
-            last = (known["last"].get("deployments") or {}).get(name) or {}
+            last = _told(known["last"], "deployments", name) or {}
             return {**now, "previous": _previous(now, last), "held": False, "rollout": None}
 
-        return pulumi.Output.all(
+        fresh = pulumi.Output.all(
             id=made.deployment_id,
             active=made.deployment_name,
             model=made.model,
             version=made.version,
             source=made.source,
             sku=made.sku,
+            settings=made.settings,
             last=self.last,
         ).apply(facts)
+        return self._or_last(made, fresh, "deployments", name)
+
+    def _or_last(self, made: FineTunedDeployment, fresh: pulumi.Output[T], part: str, name: str) -> pulumi.Output[T]:
+        """The output, or what the stack last said where a refresh has found the deployment gone.
+
+        A refresh runs the program, and what is not known in it would be written over the outputs: which model stood
+        there, under which settings, is what `hearth tend` needs to put it back.
+        """
+
+        def choose(known: object) -> pulumi.Output[T]:
+            if not isinstance(known, Unknown):
+                return fresh
+            return self.last.apply(lambda last: _told(last, part, name) or fresh)
+
+        return made.deployment_id.apply(choose, run_with_unknowns=True)
 
     # --- ready -----------------------------------------------------------------------------------------------------
 
@@ -246,15 +396,14 @@ class Program:
         self, name: str, made: FineTunedDeployment, account: OpenAIAccount, access: ModelAccess
     ) -> pulumi.Output[Any]:
         """Prove the deployment on every `up`; a preview tells what the last one found."""
-        if pulumi.runtime.is_dry_run() or self.stack.ready == "off":
-            return self.last.apply(lambda last: (last.get("ready") or {}).get(name))
+        if pulumi.runtime.is_dry_run() or self.wanted == "off":
+            return self.last.apply(lambda last: _told(last, "ready", name))
 
         async def prove(known: dict[str, Any]) -> bool | str:
             return await _beside(self._prove_ready, name, known["endpoint"])
 
-        return pulumi.Output.all(id=made.deployment_id, endpoint=account.endpoint, roles=access.assignment_ids).apply(
-            prove
-        )
+        known = {"id": made.deployment_id, "endpoint": account.endpoint, "roles": access.assignment_ids}
+        return self._or_last(made, pulumi.Output.all(**known).apply(prove), "ready", name)
 
     def _prove_ready(self, name: str, endpoint: str) -> bool | str:
         """True, or why it is not proven; raises where the stack wants it to."""
@@ -267,9 +416,9 @@ class Program:
         if verdict is Verdict.READY:
             return True
         text = f"{where} is {verdict.value}: {reason}"
-        fatal = self.stack.ready == "required" or (self.stack.ready == "serving" and verdict is Verdict.NOT_SERVING)
+        fatal = self.wanted == "required" or (self.wanted == "serving" and verdict is Verdict.NOT_SERVING)
         if fatal:
-            raise NotReady(text)
+            raise NotReady(f"{text}. (To destroy or refresh all the same: {READY}=off pulumi …)")
         pulumi.log.warn(text)
         return reason
 
@@ -282,10 +431,48 @@ async def _beside(work: Callable[..., T], *args: Any) -> T:
         raise pulumi.RunError(str(error)) from None
 
 
+def _ready_wanted(stack: Stack) -> Ready:
+    """`hearth:ready`, or for one run what HEARTH_READY says.
+
+    `pulumi destroy` and `refresh` run the program too, and nothing tells it so: a deployment that does not serve must
+    not stand in the way of its own destruction.
+    """
+    said = os.environ.get(READY)
+    if not said:
+        return stack.ready
+    words: tuple[Ready, ...] = get_args(Ready)
+    for word in words:
+        if word == said:
+            return word
+    raise SpecError([Mistake(READY, 0, "", f"must be one of {', '.join(words)}, not {said}")])
+
+
+def _in_the_clear() -> list[str]:
+    """Keys that are encrypted in the stack's file and do not stay so."""
+    keys = sorted(key for key in pulumi.runtime.get_config_env() if key.startswith("hearth:") and key not in _ENCRYPTED)
+    return [
+        f"{key} is encrypted in the stack's file, but what it says goes into Azure and the state in the clear"
+        for key in keys
+        if pulumi.runtime.is_config_secret(key)
+    ]
+
+
 def _grant_name(item: Access) -> str:
     """A name for a grant that stays the same when the list is sorted anew."""
     role = limits.load().role_names.get(item.role, item.role).removeprefix("Cognitive Services ")
     return f"{role.replace(' ', '-').lower()}-{item.principal}"
+
+
+_UNSAID: Outputs = {"standby": None, "source": None, "previous": None, "held": False, "rollout": None}
+
+
+def _told(last: Outputs, part: str, name: str) -> Any:
+    """What the last run said of a deployment; None where it could not."""
+    found = (last.get(part) or {}).get(name)
+    if part != "deployments":
+        return found
+    # A StackReference leaves out what is null.
+    return {**_UNSAID, **found} if isinstance(found, dict) else None
 
 
 def _previous(now: Outputs, last: Outputs) -> Outputs | None:

@@ -1,15 +1,18 @@
 """After a kill: dead owners' locks go, and the program takes in what Azure has and the state lacks.
 
 `hearth recover` writes down which resources the state holds (`.hearth/recover/<stack>.json`); the program looks in
-Azure for those it declares and the state lacks, and imports what bears the stack's tag or a name derived by us. A
-resource that is somebody else's is named, not taken; `hearth adopt` says that it may be.
+Azure for those it declares and the state lacks, and imports what bears the stack's tag or a name derived by us. Each
+resource that a run has written or taken in joins the notes, so that they never fall behind the state: importing what
+the state holds already would have the engine replace it. A resource that is somebody else's is named, not taken;
+`hearth adopt` says, for its own run alone, that it may be.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +22,15 @@ from infra.ports.arm import Arm
 from infra.ports.stacks import Lock, Stacks
 
 STACK_TAG = "hearth-stack"
+ADOPT = "HEARTH_ADOPT"
+"""Set by `hearth adopt` for the run that it starts: whatever is there may be taken in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What recover left for the program: ids that the state holds, in lower case, and whether to take in anything."""
+    """What recover left for the program: ids that the state holds, in lower case."""
 
     held: frozenset[str]
-    take_any: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +49,38 @@ class Recovered:
 
     removed_locks: tuple[Lock, ...]
     pending: tuple[str, ...]
-    """Resources whose creation was under way when the engine died."""
+    """Resources that were being written when the engine died."""
 
 
-def recover(root: Path, stack: str, stacks: Stacks, *, take_any: bool = False) -> Recovered:
-    """Remove a dead owner's lock and note what the state holds. Raises LockHeld for a lock whose owner may live."""
-    removed = []
+def recover(root: Path, stack: str, stacks: Stacks) -> Recovered:
+    """Remove a dead owner's lock and note what the state holds.
+
+    Where there was such a lock, the state is refreshed: a killed `destroy` leaves in it what Azure has deleted, and
+    does not always say so (Pulumi 3.259 records no pending deletions when it runs the program). Raises LockHeld for
+    a lock whose owner may live, Refused where the engine cannot ask Azure; then the next recovery asks.
+    """
+    removed, unsure = [], _file(root, stack).with_suffix(".unsure")
     for lock in stacks.locks(stack):
         if not lock.is_dead():
             raise LockHeld(
                 f"{stack} is being changed by {lock.owner} since {lock.since}. Wait for it; if it is gone for good on "
                 f"another machine, remove its lock there or with: pulumi cancel --stack {stack}"
             )
+        unsure.parent.mkdir(parents=True, exist_ok=True)
+        unsure.touch()
         stacks.remove_lock(lock)
         removed.append(lock)
     state = stacks.state(stack)
-    _write(_file(root, stack), {"held": sorted(state.ids), "takeAny": take_any})
+    with _writing:
+        _write(_file(root, stack), state.ids)
     if state.pending:
         # The notes are written: from here on they, and not the engine's list, lead to what was left behind.
         stacks.clear_pending(stack)
+    if unsure.exists():
+        stacks.refresh(stack)
+        with _writing:
+            _write(_file(root, stack), stacks.state(stack).ids)
+        unsure.unlink()
     return Recovered(tuple(removed), state.pending)
 
 
@@ -71,36 +88,45 @@ def notes(root: Path, stack: str) -> Notes | None:
     """What the last recovery noted; None where there was none."""
     try:
         data = json.loads(_file(root, stack).read_text())
-        return Notes(frozenset(data["held"]), bool(data["takeAny"]))
+        return Notes(frozenset(data["held"]))
     except (FileNotFoundError, ValueError, KeyError):
         return None
 
 
+def holds(root: Path, stack: str, resource_id: str) -> None:
+    """Let the notes, where there are any, know that the state holds a resource now."""
+    with _writing:
+        found = notes(root, stack)
+        if found is not None and resource_id.lower() not in found.held:
+            _write(_file(root, stack), found.held | {resource_id.lower()})
+
+
 def adoptions(found: Notes | None, tag: str, declared: Mapping[str, Declared], arm: Arm) -> dict[str, str]:
-    """Ids to import, by the names of `declared`: in Azure, not in the state, and this stack's.
+    """Ids to import as Azure spells them, by the names of `declared`: in Azure, not in the state, and this stack's.
 
     Raises ProofFailed for one that is somebody else's.
     """
     if found is None:
         return {}
+    take_any = bool(os.environ.get(ADOPT))
     lacking = {name: one for name, one in declared.items() if one.id.lower() not in found.held}
     if not lacking:
         return {}
     with ThreadPoolExecutor(max_workers=8) as pool:
-        tags = dict(
-            zip(lacking, pool.map(lambda one: arm.tags(one.id, one.api_version), lacking.values()), strict=True)
+        there = dict(
+            zip(lacking, pool.map(lambda one: arm.resource(one.id, one.api_version), lacking.values()), strict=True)
         )
     taken = {}
     for name, one in lacking.items():
-        its_tags = tags[name]
-        if its_tags is None:
+        seen = there[name]
+        if seen is None:
             continue
-        if not (found.take_any or one.named_by_us or its_tags.get(STACK_TAG) == tag):
+        if not (take_any or one.named_by_us or seen.tags.get(STACK_TAG) == tag):
             raise ProofFailed(
                 f"{one.id} exists already and is not of this stack ({tag}). To take it in: hearth adopt "
                 f"{tag.rpartition('/')[2]}; otherwise choose another name"
             )
-        taken[name] = one.id
+        taken[name] = seen.id
     return taken
 
 
@@ -108,8 +134,11 @@ def _file(root: Path, stack: str) -> Path:
     return root / ".hearth" / "recover" / f"{stack}.json"
 
 
-def _write(path: Path, data: object) -> None:
+_writing = threading.Lock()
+
+
+def _write(path: Path, held: Iterable[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(data))
+    temporary.write_text(json.dumps({"held": sorted(held)}))
     temporary.replace(path)

@@ -22,7 +22,3 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output has gone (hearth status | head): nothing is wrong.
-        sys.stderr.close()
-        sys.exit(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from infra.cli import check, local, stack
+from infra.cli import check, doctor, local, stack, tend
 
 app = typer.Typer(
     help="Fine-tuned Azure OpenAI models as Pulumi code, kept serving.",
@@ -13,7 +13,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("check")(check.check)
+app.command("doctor")(doctor.doctor)
 app.command("status")(stack.status)
+app.command("tend")(tend.tend)
 app.command("chat")(stack.chat)
 app.command("recover")(stack.recover)
 app.command("adopt")(stack.adopt)

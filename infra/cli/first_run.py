@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import time
-from pathlib import Path
 
 import typer
 
 from infra import recover
-from infra.cli import local, place, stack
+from infra.cli import engine, local, place, stack
 from infra.errors import HearthError, Refused
 from infra.ports import clock
 from infra.ports.stacks import Stacks
@@ -26,7 +23,7 @@ def run() -> int:
     from infra.localazure import process
 
     started = time.monotonic()
-    running = local._start()
+    running = local.start()
     typer.echo(f"① local Azure at {running.origin}{'' if running.new else ' (ran already)'}")
     try:
         os.environ.update(local.environment(running))
@@ -77,26 +74,9 @@ def _up(project: Project, name: str) -> None:
     done = recover.recover(project.root, name, stacks)
     for lock in done.removed_locks:
         typer.echo(f"  removed the lock of {lock.owner}, which is gone")
-    code = _patiently(["pulumi", "up", "--yes", "--skip-preview", "--stack", name], project.root)
+    code = engine.run(["up", "--yes", "--skip-preview", "--stack", name], project.root)
     if code:
         raise Refused(f"pulumi up --stack {name} failed; its message is above")
-
-
-def _patiently(command: list[str], folder: Path) -> int:
-    """Run a command on this terminal. Ctrl-C reaches it too; it is given the time to end well, then we stop."""
-    child = subprocess.Popen(command, cwd=folder)
-    interrupted = False
-    while True:
-        try:
-            code = child.wait()
-            break
-        except KeyboardInterrupt:
-            if interrupted:
-                child.send_signal(signal.SIGTERM)
-            interrupted = True
-    if interrupted:
-        raise KeyboardInterrupt
-    return code
 
 
 def _ask(project: Project, names: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli import place
-from infra.errors import HearthError, Mistake, NotReady, SpecError
+from infra.errors import HearthError, Mistake, NotReady, SpecError, Unreachable
 
 if TYPE_CHECKING:
     from infra.ports.inference import Reply
@@ -18,25 +19,43 @@ if TYPE_CHECKING:
 
 Names = Annotated[list[str] | None, typer.Argument(help="Stacks; all of them when none is named.")]
 Json = Annotated[bool, typer.Option("--json", help="Print for programs.")]
+WATCH_SECONDS = 30.0
 MOST_WAITING = 120.0
 """Seconds that `hearth chat` waits for a throttled deployment."""
 
 
-def status(stacks: Names = None, *, as_json: Json = False) -> None:
-    """Show every deployment: model, source, and whether it is ready.
+def status(
+    stacks: Names = None,
+    *,
+    as_json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew every 30 s until Ctrl-C.")] = False,
+) -> None:
+    """Show every deployment: ready, last call, deadline, what `hearth tend` does next, cost; nearest deadline first.
 
     Ready means that Azure lists it as Succeeded and an `up` has proven it. No deployment is called: a call would reset
-    its idle clock. Exits 1 when something is not ready.
+    its idle clock. Exits 1 when something is not ready, 3 when it could not be looked at.
     """
-    from infra.cli import standing
+    import msgspec
 
-    rows = standing.look(place.project(), place.require_stacks(stacks or []))
+    from infra.cli import standing, tend
+    from infra.ports import clock
+    from infra.spec import limits
+
+    names, project = place.require_stacks(stacks or []), place.project()
+    tender, currency = tend.tender(place.hidden_folder() / "pings.db"), limits.load().hosting.currency
+
+    def look() -> list[standing.Row]:
+        return standing.look(project, names, tender, today=clock.today(), currency=currency)
+
+    if watch:
+        standing.watch(look, WATCH_SECONDS)
+    rows = look()
     if as_json:
-        typer.echo(json.dumps([row.as_json() for row in rows], indent=2))
+        typer.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
     else:
-        standing.render(rows)
-    if not all(row.ready for row in rows):
-        raise typer.Exit(1)
+        standing.show(rows)
+    if code := max((row.code for row in rows), default=0):
+        raise typer.Exit(code)
 
 
 def chat(
@@ -105,36 +124,45 @@ def address(stacks: Stacks, stack: str, deployment: str) -> tuple[str, str]:
     return str(outputs["account"]["endpoint"]), str(known[deployment]["active"])
 
 
-def ask(endpoint: str, deployment: str, question: str, *, say: Any = None) -> Reply:
-    """The answer of a deployment; a throttled one is asked again when it says so, up to two minutes."""
+def ask(
+    endpoint: str, deployment: str, question: str, *, say: Any = None, stop: threading.Event | None = None
+) -> Reply:
+    """The answer of a deployment; a throttled one is asked again when it says so, up to two minutes or until `stop`."""
     from infra.ports.cloud import Cloud
     from infra.ports.inference import Inference, Outcome
     from infra.spec import limits
 
     inference = Inference(Cloud(), limits.load().inference_api_version.value)
-    deadline = time.monotonic() + MOST_WAITING
+    stop, deadline = stop or threading.Event(), time.monotonic() + MOST_WAITING
     while True:
         reply = inference.chat(endpoint, deployment, [{"role": "user", "content": question}], most_tokens=400)
         if reply.outcome is Outcome.ANSWERED:
             return reply
+        if reply.outcome is Outcome.UNREACHABLE:
+            raise Unreachable(f"{deployment}: {reply.text}")
         if reply.outcome is not Outcome.THROTTLED or time.monotonic() + reply.retry_after > deadline:
             raise NotReady(f"{deployment} does not answer ({reply.outcome.value}): {reply.text}")
         if say is not None:
             say(f"{deployment} is throttled (429); waiting {reply.retry_after:.0f} s as it asks")
-        time.sleep(max(reply.retry_after, 0.1))
+        if stop.wait(max(reply.retry_after, 0.1)):
+            raise NotReady(f"{deployment} was not waited for")
 
 
 def ask_all(addresses: dict[str, tuple[str, str]], question: str, *, say: Any) -> dict[str, Reply | HearthError]:
-    """Ask several deployments side by side."""
+    """Ask several deployments side by side; Ctrl-C ends the waiting of all."""
+    stop = threading.Event()
 
     def one(place_of: tuple[str, str]) -> Reply | HearthError:
         try:
-            return ask(*place_of, question, say=say)
+            return ask(*place_of, question, say=say, stop=stop)
         except HearthError as error:
             return error
 
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return dict(zip(addresses, pool.map(one, addresses.values()), strict=True))
+        try:
+            return dict(zip(addresses, pool.map(one, addresses.values()), strict=True))
+        finally:
+            stop.set()
 
 
 def _stacks() -> Stacks:

@@ -10,9 +10,12 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from infra.errors import HearthError, NotFound, Refused, Unreachable
+
+_LONGEST, _REFRESH_LONGEST = 120, 1800
+"""Seconds that `pulumi` may take for a look at its backend, and for a refresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,16 @@ class Lock:
         """Whether its owner was a process of this machine that is gone, or is no `pulumi` any more."""
         if self.host != socket.gethostname():
             return False
-        asked = subprocess.run(["ps", "-o", "comm=", "-p", str(self.pid)], capture_output=True, text=True, check=False)
-        return "pulumi" not in asked.stdout
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False  # it lives, and is somebody else's
+        try:
+            return "pulumi" not in Path(f"/proc/{self.pid}/comm").read_text()
+        except OSError:
+            return False  # a system without /proc: its number lives, and may be another's by now; `pulumi cancel` helps
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,11 @@ class Stacks:
         pending = [str(p["resource"]["urn"]) for p in deployment.get("pending_operations") or []]
         return State(frozenset(held), tuple(pending))
 
+    def refresh(self, stack: str) -> None:
+        """Bring the state to what Azure has. Raises Refused with what the engine says."""
+        # From the state alone: the program has nothing to say about what is there.
+        self._run("refresh", "--yes", "--skip-preview", "--run-program=false", "--stack", stack)
+
     def clear_pending(self, stack: str) -> None:
         """Forget operations that were under way when the engine died; the resources themselves stay as they are."""
         exported = json.loads(self._run("stack", "export", "--stack", stack))
@@ -109,8 +125,11 @@ class Stacks:
         lock.file.unlink(missing_ok=True)
 
     def _local_backend(self) -> Path | None:
-        address = os.environ.get("PULUMI_BACKEND_URL", "")
-        return Path(unquote(urlsplit(address).path)) if address.startswith("file://") else None
+        address = os.environ.get("PULUMI_BACKEND_URL") or json.loads(self._run("whoami", "--json")).get("url", "")
+        if not address.startswith("file://"):
+            return None
+        folder = unquote(address.removeprefix("file://").partition("?")[0])
+        return self._root / Path(folder).expanduser()  # a relative one starts where pulumi is run: in the project
 
     def _run(self, *arguments: str, stdin: str | None = None) -> str:
         command = shutil.which("pulumi")
@@ -118,14 +137,19 @@ class Stacks:
             raise Unreachable(
                 'No `pulumi` is on PATH. Install it, or for local Azure run: eval "$(.venv/bin/hearth local env)"'
             )
-        done = subprocess.run(
-            [command, *arguments, "--non-interactive"],
-            cwd=self._root,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        longest = _REFRESH_LONGEST if arguments[0] == "refresh" else _LONGEST
+        try:
+            done = subprocess.run(
+                [command, *arguments, "--non-interactive"],
+                cwd=self._root,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=longest,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Unreachable(f"`pulumi {' '.join(arguments[:2])}` has not answered in {longest} seconds") from error
         if done.returncode:
             raise _meaning(done.stderr)
         return done.stdout

@@ -1,6 +1,6 @@
 """What must hold: before anything is written (source), and after (ready)."""
 
-from infra.proofs.ready import PING, Readiness, Verdict
+from infra.proofs.ready import PING, Calls, Readiness, Verdict, ping
 from infra.proofs.source import Proofs
 
-__all__ = ["PING", "Proofs", "Readiness", "Verdict"]
+__all__ = ["PING", "Calls", "Proofs", "Readiness", "Verdict", "ping"]

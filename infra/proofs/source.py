@@ -7,13 +7,14 @@ be looked at for a reason that need not stop a deployment comes back as a warnin
 from __future__ import annotations
 
 import difflib
+import threading
 
 from infra.errors import NotFound, ProofFailed, Refused, Unreachable
 from infra.ports.arm import AccountView, Arm, TunedSku
 from infra.ports.cloud import Cloud
 from infra.ports.inference import Inference
 from infra.spec.limits import Limits
-from infra.spec.model import DeploymentWish, Stack
+from infra.spec.model import DeploymentWish, Source, Stack
 
 SOURCE_ROLE = "Cognitive Services OpenAI Contributor"
 """The role that Azure asks for at both accounts (Learn, deploy a fine-tuned model, as of October 2026)."""
@@ -25,6 +26,7 @@ class Proofs:
     def __init__(self, cloud: Cloud, arm: Arm, inference: Inference, limits: Limits) -> None:
         """Nothing is asked before the first proof."""
         self._cloud, self._arm, self._inference, self._limits = cloud, arm, inference, limits
+        self._lock = threading.Lock()  # proofs run side by side, and what they share is asked for once
         self._accounts: dict[str, AccountView] = {}
         self._skus: dict[tuple[str, str], dict[str, list[TunedSku]]] = {}
         self._quota_left: dict[tuple[str, str], dict[str, int]] = {}
@@ -37,41 +39,42 @@ class Proofs:
         `role_is_new` says that this run gave out roles at the account, which may not work yet. Returns warnings;
         raises ProofFailed, Unreachable, LoginFailed.
         """
-        return [*self._source(stack, wish, role_is_new=role_is_new), *self._region(stack, wish, serving_now)]
+        return [*self.source(stack, wish, role_is_new=role_is_new), *self._region(stack, wish, serving_now)]
 
     # --- the source ------------------------------------------------------------------------------------------------
 
-    def _source(self, stack: Stack, wish: DeploymentWish, *, role_is_new: bool) -> list[str]:
+    def source(self, stack: Stack, wish: DeploymentWish, *, role_is_new: bool = False) -> list[str]:
+        """Prove that the model is at its source and that we can read it; as `prove`."""
         source = wish.record.source
         own = source.id.lower() == stack.account_id.lower()
         where = f"{stack.name}/{wish.name}"
         try:
-            account = self._account(source.id)
+            account = self._account(source)
         except NotFound as error:
             if own and stack.account.manage:
                 return [f"{where}: the account does not exist yet, so its model {wish.record.model} is not proven"]
             raise ProofFailed(
-                f"{where}: the source account {source.account} does not exist ({source.id}). Put its stack up first, "
-                f"or correct source in stacks/models/{wish.record_name}.yaml"
+                f"{where}: the source account {source.account} does not exist ({source.id}).",
+                f"Put its stack up first, or correct source in stacks/models/{wish.record_name}.yaml",
             ) from error
         except Refused as error:
-            raise ProofFailed(self._role_is_missing(where, "read the source account", source.id, error)) from error
+            raise self._role_is_missing(where, "read the source account", source.id, error) from error
         return self._model(where, wish, account.endpoint, role_is_new=own and role_is_new)
 
     def _model(self, where: str, wish: DeploymentWish, endpoint: str, *, role_is_new: bool) -> list[str]:
         """That the model is one of the source's. A checkpoint that is not listed may still exist: a warning."""
         model, source = wish.record.model, wish.record.source
         try:
-            found = self._inference.model(endpoint, model)
+            found = self._inference.model(endpoint, model, tenant=source.tenant)
         except NotFound as error:
             if model.startswith("ftchkpt-"):
                 return [f"{where}: {source.account} does not list the checkpoint {model}; not proven"]
-            raise ProofFailed(self._no_such_model(where, wish, endpoint)) from error
+            raise self._no_such_model(where, wish, endpoint) from error
         except Refused as error:
             if error.status == 401 and role_is_new:
                 return []  # our role there does not work yet; Azure itself looks for the model when it is deployed
             if error.status == 401:
-                raise ProofFailed(self._role_is_missing(where, f"read the model {model}", source.id, error)) from error
+                raise self._role_is_missing(where, f"read the model {model}", source.id, error) from error
             return [f"{where}: {source.account} does not show its models from here: {error}"]
         except Unreachable as error:
             return [f"{where}: the source's models could not be looked at: {error}"]
@@ -82,46 +85,56 @@ class Proofs:
             )
         return []
 
-    def _no_such_model(self, where: str, wish: DeploymentWish, endpoint: str) -> str:
+    def _no_such_model(self, where: str, wish: DeploymentWish, endpoint: str) -> ProofFailed:
         model, account = wish.record.model, wish.record.source.account
         try:
-            known = [m for m in self._inference.models(endpoint) if ".ft-" in m or m.startswith("ftchkpt-")]
+            seen = self._inference.models(endpoint, tenant=wish.record.source.tenant)
+            known = [m for m in seen if ".ft-" in m or m.startswith("ftchkpt-")]
         except (Refused, Unreachable):
             known = []
         near = difflib.get_close_matches(model, known, n=1, cutoff=0.6)
         hint = f" Did you mean {near[0]}?" if near else f" It has: {', '.join(known) or 'no tuned models'}."
-        return (
-            f"{where}: the account {account} has no model {model}.{hint} Correct model in "
-            f"stacks/models/{wish.record_name}.yaml"
+        return ProofFailed(
+            f"{where}: the account {account} has no model {model}.{hint}",
+            f"Correct model in stacks/models/{wish.record_name}.yaml",
         )
 
-    def _role_is_missing(self, where: str, what: str, scope: str, error: Refused) -> str:
+    def _role_is_missing(self, where: str, what: str, scope: str, error: Refused) -> ProofFailed:
         principal = self._cloud.principal()
-        return (
-            f"{where}: the login in use may not {what}: {error}\n"
-            f"  Give it the role there (best in the source's own stack, under hearth:access), or run:\n"
-            f'  az role assignment create --assignee-object-id {principal} --role "{SOURCE_ROLE}" --scope {scope}'
+        return ProofFailed(
+            f"{where}: the login in use may not {what}: {error}\n ",
+            f"Give it the role there (best in the source's own stack, under hearth:access), or run:\n"
+            f'  az role assignment create --assignee-object-id {principal} --role "{SOURCE_ROLE}" --scope {scope}',
         )
 
     # --- the region ------------------------------------------------------------------------------------------------
 
     def _region(self, stack: Stack, wish: DeploymentWish, serving_now: int) -> list[str]:
+        sku, warnings = self.sku(stack, wish)
+        return warnings if sku is None else self._quota(f"{stack.name}/{wish.name}", stack, wish, sku, serving_now)
+
+    def sku(self, stack: Stack, wish: DeploymentWish) -> tuple[TunedSku | None, list[str]]:
+        """The SKU under which the region takes the model; None, with warnings, where that cannot be told.
+
+        Raises ProofFailed where the region does not take it, Unreachable, LoginFailed.
+        """
         where = f"{stack.name}/{wish.name}"
         base = wish.record.base
         try:
             offered = self._offered(stack.subscription, stack.location)
         except Refused as error:
-            return [f"{where}: what {stack.location} offers could not be read ({error}); not proven"]
+            return None, [f"{where}: what {stack.location} offers could not be read ({error}); not proven"]
         if base is None or base not in offered:
-            return [f"{where}: {stack.location} lists no base model {base}; whether it takes the model is not proven"]
+            text = f"{where}: {stack.location} lists no base model {base}; whether it takes the model is not proven"
+            return None, [text]
         sku = next((s for s in offered[base] if s.name.lower() == wish.sku.name.lower()), None)
         if sku is None:
             names = ", ".join(sorted({s.name for s in offered[base]})) or "nothing"
             raise ProofFailed(
-                f"{where}: {stack.location} does not take a tuned {base} as {wish.sku.name}; it takes: {names}. "
-                "Change sku.name, or put the deployment into a region that does"
+                f"{where}: {stack.location} does not take a tuned {base} as {wish.sku.name}; it takes: {names}.",
+                "Change sku.name, or put the deployment into a region that does",
             )
-        return self._quota(where, stack, wish, sku, serving_now)
+        return sku, []
 
     def _quota(self, where: str, stack: Stack, wish: DeploymentWish, sku: TunedSku, serving_now: int) -> list[str]:
         try:
@@ -132,7 +145,8 @@ class Proofs:
         if sku.usage in left and asked > left[sku.usage]:
             raise ProofFailed(
                 f"{where}: asks for {asked} more capacity of {sku.usage} in {stack.location}, which has "
-                f"{left[sku.usage]} left. Lower sku.capacity, or ask Azure for more quota"
+                f"{left[sku.usage]} left.",
+                "Lower sku.capacity, or ask Azure for more quota",
             )
         if sku.usage in left:
             left[sku.usage] -= asked  # what this deployment takes is not there for the next one of this run
@@ -140,19 +154,22 @@ class Proofs:
 
     # --- looked up once --------------------------------------------------------------------------------------------
 
-    def _account(self, account_id: str) -> AccountView:
-        if account_id not in self._accounts:
-            self._accounts[account_id] = self._arm.account(account_id)
-        return self._accounts[account_id]
+    def _account(self, source: Source) -> AccountView:
+        with self._lock:
+            if source.id not in self._accounts:
+                self._accounts[source.id] = self._arm.account(source.id, tenant=source.tenant)
+            return self._accounts[source.id]
 
     def _left(self, subscription: str, location: str) -> dict[str, int]:
         key = (subscription, location)
-        if key not in self._quota_left:
-            self._quota_left[key] = self._arm.quotas_left(subscription, location)
-        return self._quota_left[key]
+        with self._lock:
+            if key not in self._quota_left:
+                self._quota_left[key] = self._arm.quotas_left(subscription, location)
+            return self._quota_left[key]
 
     def _offered(self, subscription: str, location: str) -> dict[str, list[TunedSku]]:
         key = (subscription, location)
-        if key not in self._skus:
-            self._skus[key] = self._arm.tuned_skus(subscription, location)
-        return self._skus[key]
+        with self._lock:
+            if key not in self._skus:
+                self._skus[key] = self._arm.tuned_skus(subscription, location)
+            return self._skus[key]

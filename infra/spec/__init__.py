@@ -2,8 +2,20 @@
 
 from infra.spec.limits import Limits
 from infra.spec.load import check_project, load_record, load_stack
-from infra.spec.model import Access, Account, DeploymentWish, KeepAlive, ModelRecord, Sku, Source, Stack
+from infra.spec.model import (
+    Access,
+    Account,
+    DeploymentWish,
+    KeepAlive,
+    ModelRecord,
+    Overrides,
+    Retire,
+    Sku,
+    Source,
+    Stack,
+)
 from infra.spec.project import Project, open_project
+from infra.spec.rules import is_stack_name
 
 __all__ = [
     "Access",
@@ -12,11 +24,14 @@ __all__ = [
     "KeepAlive",
     "Limits",
     "ModelRecord",
+    "Overrides",
     "Project",
+    "Retire",
     "Sku",
     "Source",
     "Stack",
     "check_project",
+    "is_stack_name",
     "load_record",
     "load_stack",
     "open_project",

@@ -39,6 +39,17 @@ class NameRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Hosting:
+    """What a deployment costs an hour for standing there, called or not."""
+
+    per_hour: dict[str, float]
+    """By SKU. One that is not here: not known."""
+    currency: str
+    as_of: date
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class BaseModel:
     """A model that can be tuned. Days: when base deployments, training and tuned deployments stop; None: not known."""
 
@@ -62,6 +73,10 @@ class Limits:
     idle_deletion: Dated[timedelta]
     developer_lifetime: Dated[timedelta]
     keep_alive_margin: Dated[timedelta]
+    metrics_kept: Dated[timedelta]
+    ping_tokens: Dated[tuple[int, ...]]
+    """Prompt tokens that a ping is counted as, by whichever tokenizer."""
+    hosting: Hosting
     readiness: Dated[timedelta]
     role_propagation: Dated[timedelta]
     sibling_wait: Dated[timedelta]
@@ -96,11 +111,20 @@ def load() -> Limits:
         row = data[key]
         return Dated(row["value"], date.fromisoformat(row["asOf"]), row["source"])
 
-    roles = data["roles"]["names"]
+    roles, hosting = data["roles"]["names"], data["hosting"]
+    tokens: Dated[Any] = plain("pingTokens")
     return Limits(
         idle_deletion=span("idleDeletion"),
         developer_lifetime=span("developerLifetime"),
         keep_alive_margin=span("keepAliveMargin"),
+        metrics_kept=span("metricsKept"),
+        ping_tokens=Dated(tuple(tokens.value), tokens.as_of, tokens.source),
+        hosting=Hosting(
+            {name: float(price) for name, price in hosting["perHour"].items()},
+            hosting["currency"],
+            date.fromisoformat(hosting["asOf"]),
+            hosting["source"],
+        ),
         readiness=span("readiness"),
         role_propagation=span("rolePropagation"),
         sibling_wait=span("siblingWait"),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -27,17 +26,17 @@ from infra.spec.model import (
     Policy,
     Stack,
     StackFile,
+    StackKeepAlive,
     StackSettings,
 )
 from infra.spec.project import Project
 from infra.spec.reading import BAD, Reader, describe
-from infra.spec.rules import is_record_name, rules
+from infra.spec.rules import is_record_name, is_stack_name, rules
 
 NAMESPACE = "hearth:"
 OF_PROVIDER = ("azure-native:subscriptionId", "azure-native:location")
 DEFAULT_POLICY: Policy = "ping"
 _UNMANAGED = {"name", "resourceGroup", "manage", "kind"}
-_STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
 def load_stack(project: Project, name: str, config: Mapping[str, Any], *, today: date) -> Stack:
@@ -106,13 +105,14 @@ class _Loading:
         # Every part is looked at even where another is wrong, so that one run tells everything.
         parts = self.reader.fields(self.config, StackFile, ())
         settings: StackSettings = StackSettings() if parts["stack"] is BAD else parts["stack"]
-        keep_alive: KeepAlive = KeepAlive() if parts["keep_alive"] is BAD else parts["keep_alive"]
+        keep_alive: StackKeepAlive = StackKeepAlive() if parts["keep_alive"] is BAD else parts["keep_alive"]
         self._check_name()
         self._check_account(parts["account"])
         self._check_access(parts["access"])
-        self._check_after(keep_alive, ("hearth:keepAlive", "after"))
+        idle = self._idle_deletion(keep_alive)
+        self._check_keep_alive(keep_alive, idle, ("hearth:keepAlive",))
         found: dict[str, Deployment] = {} if parts["deployments"] is BAD else parts["deployments"]
-        wishes = self._deployments(found, keep_alive, production=settings.production)
+        wishes = self._deployments(found, keep_alive, idle, production=settings.production)
         self._note(self.reader.mistakes)
         if self.mistakes or self.reader.secrets:
             return None
@@ -127,6 +127,7 @@ class _Loading:
             access=tuple(parts["access"]),
             deployments=tuple(wishes),
             ready=parts["ready"],
+            keep_alive=keep_alive,
             warnings=(),
         )
         return msgspec.structs.replace(stack, warnings=tuple(remarks.of(stack, self.limits, self.today)))
@@ -139,7 +140,7 @@ class _Loading:
     # --- deployments -----------------------------------------------------------------------------------------------
 
     def _deployments(
-        self, found: dict[str, Deployment], stack_keep_alive: KeepAlive, *, production: bool
+        self, found: dict[str, Deployment], stack_keep_alive: KeepAlive, idle: timedelta, *, production: bool
     ) -> list[DeploymentWish]:
         records = self._records()
         wishes: list[DeploymentWish] = []
@@ -151,14 +152,18 @@ class _Loading:
             taken[name.lower()] = name
             if production:
                 self._check_production(wanted, (*at, "sku", "name"))
-            self._check_after(wanted.keep_alive, (*at, "keepAlive", "after"))
+            self._check_keep_alive(wanted.keep_alive, idle, (*at, "keepAlive"))
             if record := records.get(name):
-                wishes.append(self._wish(name, wanted, record, stack_keep_alive))
+                wishes.append(self._wish(name, wanted, record, stack_keep_alive, idle))
         self._check_one_per_model(wishes)
         return wishes
 
-    def _wish(self, name: str, wanted: Deployment, record: ModelRecord, stack: KeepAlive) -> DeploymentWish:
-        usual = self.limits.idle_deletion.value - 2 * self.limits.keep_alive_margin.value
+    def _wish(
+        self, name: str, wanted: Deployment, record: ModelRecord, stack: KeepAlive, idle: timedelta
+    ) -> DeploymentWish:
+        own = wanted.keep_alive
+        policy = own.policy or stack.policy or DEFAULT_POLICY
+        revive = own.revive if own.revive is not None else stack.revive
         return DeploymentWish(
             name=name,
             record_name=wanted.model,
@@ -167,8 +172,10 @@ class _Loading:
             version_upgrade_option=wanted.version_upgrade_option,
             rai_policy=wanted.rai_policy,
             tags=wanted.tags,
-            policy=wanted.keep_alive.policy or stack.policy or DEFAULT_POLICY,
-            after=wanted.keep_alive.after or stack.after or usual,
+            policy=policy,
+            after=own.after or stack.after or idle - 2 * self.limits.keep_alive_margin.value,
+            revive=policy == "ping" if revive is None else revive,
+            retire=own.retire or stack.retire,
         )
 
     def _records(self) -> dict[str, ModelRecord]:
@@ -187,7 +194,7 @@ class _Loading:
         if name not in known:
             file = self.project.shown(self.project.record_file(name))
             hint = did_you_mean(name, known)
-            self._bad(at, f"there is no model record {file}; hearth train writes one, or write it by hand{hint}")
+            self._bad(at, f"there is no model record {file}; write it by hand (docs/stack.md){hint}")
             return None
         try:
             return load_record(self.project, name)
@@ -213,20 +220,51 @@ class _Loading:
                 self._bad(("hearth:deployments", wish.name, "model"), f"{text}; remove one")
             first.setdefault(key, wish.name)
 
-    def _check_after(self, keep_alive: KeepAlive, at: At) -> None:
+    def _idle_deletion(self, keep_alive: StackKeepAlive) -> timedelta:
+        """After how long Azure deletes an idle deployment: as dated, or as the stack says. One too short is told."""
+        dated_one, margin = self.limits.idle_deletion.value, self.limits.keep_alive_margin.value
+        said = keep_alive.limits
+        at: At = ("hearth:keepAlive", "limits")
+        if said.developer_lifetime is not None and said.developer_lifetime <= timedelta(0):
+            self._bad((*at, "developerLifetime"), "must be longer than nothing, such as 24h")
+        if said.idle_deletion is None:
+            return dated_one
+        if said.idle_deletion <= 2 * margin:
+            self._bad(
+                (*at, "idleDeletion"),
+                f"must be more than {show_duration(2 * margin)}: nothing can be kept alive with less, for metrics are "
+                "late and a run may be missed",
+            )
+            return dated_one
+        return said.idle_deletion
+
+    def _check_keep_alive(self, keep_alive: KeepAlive, idle: timedelta, at: At) -> None:
+        self._check_after(keep_alive.after, idle, (*at, "after"))
+        retire, kept = keep_alive.retire, self.limits.metrics_kept
+        if retire is not None and not timedelta(hours=1) <= retire.after <= kept.value:
+            self._bad(
+                (*at, "retire", "after"),
+                f"must be from 1h to {show_duration(kept.value)}, for which Azure Monitor keeps the metrics that tell "
+                f"of use (as of {kept.as_of})",
+            )
+
+    def _check_after(self, after: timedelta | None, idle: timedelta, at: At) -> None:
         limit, margin = self.limits.idle_deletion, self.limits.keep_alive_margin.value
-        if keep_alive.after is not None and keep_alive.after > limit.value - margin:
+        if after is not None and after <= timedelta(0):
+            self._bad(at, "must be longer than nothing: the idle time from which the policy acts, such as 10d")
+        if after is not None and after > idle - margin:
+            said = f"as of {limit.as_of}" if idle == limit.value else "as hearth:keepAlive.limits says"
             self._bad(
                 at,
-                f"{show_duration(keep_alive.after)} is too close to the {show_duration(limit.value)} after which Azure "
-                f"deletes an idle deployment (as of {limit.as_of}); at most {show_duration(limit.value - margin)}, for "
-                "metrics are late and a run may be missed",
+                f"{show_duration(after)} is too close to the {show_duration(idle)} after which Azure deletes an idle "
+                f"deployment ({said}); at most {show_duration(idle - margin)}, for metrics are late and a run may be "
+                "missed",
             )
 
     # --- account and access ----------------------------------------------------------------------------------------
 
     def _check_name(self) -> None:
-        if not _STACK_NAME.fullmatch(self.name):
+        if not is_stack_name(self.name):
             file = self.project.shown(self.project.stack_file(self.name))
             text = (
                 f"no stack can be called {describe(self.name)}: Pulumi takes up to 100 letters, digits, '-', '_', '.'"

@@ -31,6 +31,11 @@ RoleName = Annotated[str, check("role")]
 AddressRange = Annotated[str, check("addresses")]
 ResourceId = Annotated[str, check("resourceId")]
 Capacity = Annotated[int, check("capacity")]
+Count = Annotated[int, check("count")]
+Price = Annotated[float, check("price")]
+Schedule = Annotated[str, check("schedule")]
+Webhook = Annotated[str, check("webhook")]
+"""An address that opens to whoever knows it, so it may be a secret; empty where only the engine can read it."""
 Tags = dict[str, str]
 Policy = Literal["ping", "report", "off"]
 Ready = Literal["serving", "required", "warn", "off"]
@@ -99,11 +104,66 @@ class Sku(Written, frozen=True):
     capacity: Capacity
 
 
+class Retire(Written, frozen=True):
+    """When to let a deployment go that nobody uses."""
+
+    after: timedelta
+    limit: Count = 1
+
+
 class KeepAlive(Written, frozen=True):
     """What to do about the idle clock of a deployment. Unset keys take the stack's, then the defaults."""
 
     policy: Policy | None = None
     after: timedelta | None = None
+    revive: bool | None = None
+    retire: Retire | None = None
+
+
+class Overrides(Written, frozen=True):
+    """What a stack knows better than the dated limits of `limits.yaml`."""
+
+    idle_deletion: timedelta | None = None
+    developer_lifetime: timedelta | None = None
+    hosting: dict[SkuName, Price] = {}
+
+
+class Notify(Written, frozen=True):
+    """Where a run of the tender tells what people should hear."""
+
+    shorthand: ClassVar[str | None] = "webhook"
+
+    webhook: Webhook
+    shape: Literal["generic", "slack", "teams"] = "generic"
+
+
+class Alarms(Written, frozen=True):
+    """Who is told by Azure Monitor of a near deadline, and of a job that has gone quiet."""
+
+    emails: list[str] = []
+    webhooks: list[Webhook] = []
+    days_left: Count = 2
+
+
+class KeepAliveJob(Written, frozen=True):
+    """The job that tends the stack's deployments by itself."""
+
+    image: str
+    enabled: bool = True
+    schedule: Schedule = "17 5 * * *"
+    scope: Literal["account", "subscription"] = "account"
+    retire: bool = False
+    registry: ResourceId | None = None
+    environment: dict[str, str] = {}
+    alarms: Alarms = Alarms()
+
+
+class StackKeepAlive(KeepAlive, frozen=True):
+    """`hearth:keepAlive`: keepAlive of the deployments that do not say otherwise, and what concerns them all."""
+
+    limits: Overrides = Overrides()
+    notify: Notify | None = None
+    job: KeepAliveJob | None = None
 
 
 class Deployment(Written, frozen=True):
@@ -128,7 +188,7 @@ class StackFile(Written, frozen=True, rename=None):
     stack: StackSettings = msgspec.field(name="hearth:stack", default=StackSettings())
     access: list[Access] = msgspec.field(name="hearth:access", default_factory=list)
     deployments: dict[DeploymentName, Deployment] = msgspec.field(name="hearth:deployments", default_factory=dict)
-    keep_alive: KeepAlive = msgspec.field(name="hearth:keepAlive", default=KeepAlive())
+    keep_alive: StackKeepAlive = msgspec.field(name="hearth:keepAlive", default=StackKeepAlive())
     ready: Ready = msgspec.field(name="hearth:ready", default="serving")
 
 
@@ -200,6 +260,8 @@ class DeploymentWish(msgspec.Struct, frozen=True, kw_only=True):
     tags: Tags
     policy: Policy
     after: timedelta
+    revive: bool
+    retire: Retire | None
 
 
 class Stack(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,6 +277,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     access: tuple[Access, ...]
     deployments: tuple[DeploymentWish, ...]
     ready: Ready
+    keep_alive: StackKeepAlive
     warnings: tuple[str, ...]
 
     @property

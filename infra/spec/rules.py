@@ -15,6 +15,8 @@ from infra.spec.reading import Rule, describe
 _GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _RECORD = "[A-Za-z0-9][A-Za-z0-9._-]*"
 _ADDRESSES = r"[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?"
+_SCHEDULE = r"[0-9*,/A-Za-z-]+( [0-9*,/A-Za-z-]+){4}"
+_WEBHOOK = r"https://[^\s/]+(/\S*)?"
 _RESOURCE_ID = "/subscriptions/[^/]+(/[^/]+)+"
 
 
@@ -26,11 +28,15 @@ def rules() -> dict[str, Rule]:
         **{name: _matching(rule.pattern.pattern, f"must {rule.must}") for name, rule in limits.names.items()},
         "addresses": Rule(_addresses, pattern(_ADDRESSES)),
         "capacity": Rule(_capacity, {"minimum": 1}),
+        "count": Rule(_count, {"minimum": 1}),
         "guid": Rule(_guid, pattern(_GUID)),
+        "price": Rule(_price, {"minimum": 0}),
         "record": _matching(_RECORD, 'must be the name of a file in stacks/models, without ".yaml"'),
         "region": Rule(_region(limits), {"enum": list(limits.regions)}),
         "resourceId": _matching(_RESOURCE_ID, "must be a resource id that starts with /subscriptions/"),
         "role": Rule(_role(limits), one_of(limits.roles, _GUID)),
+        "schedule": _matching(_SCHEDULE, 'must be a cron schedule of five fields, such as "17 5 * * *"'),
+        "webhook": _matching(_WEBHOOK, "must be an address that starts with https://"),
         "sku": Rule(_sku(limits), one_of(limits.skus.values())),
     }
 
@@ -38,6 +44,11 @@ def rules() -> dict[str, Rule]:
 def is_record_name(value: str) -> bool:
     """Whether a file may be called so. Nothing else is looked up: a name is no path."""
     return re.fullmatch(_RECORD, value) is not None
+
+
+def is_stack_name(value: str) -> bool:
+    """Whether Pulumi takes this as the name of a stack."""
+    return re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", value) is not None
 
 
 # --- for editors ---------------------------------------------------------------------------------------------------
@@ -81,6 +92,18 @@ def _guid(value: str) -> str:
 def _capacity(value: int) -> int:
     if value < 1:
         raise ValueError(f"must be at least 1 (1 is 1,000 tokens a minute), not {value}")
+    return value
+
+
+def _count(value: int) -> int:
+    if value < 1:
+        raise ValueError(f"must be at least 1, not {value}")
+    return value
+
+
+def _price(value: float) -> float:
+    if value < 0:
+        raise ValueError(f"must be an amount of money an hour, not {value}")
     return value
 
 

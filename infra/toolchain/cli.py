@@ -63,12 +63,12 @@ def _kept(executable: Path) -> Path | None:
 
 def _on_path(env: Mapping[str, str]) -> Path | None:
     command = shutil.which("pulumi", path=env.get("PATH", os.defpath))
-    if command is None or _version_of(command, env) < _numbers(PULUMI):
+    if command is None or version_of(command, env) < numbers(PULUMI):
         return None
     return Path(command)
 
 
-def _version_of(command: str, env: Mapping[str, str]) -> tuple[int, ...]:
+def version_of(command: str, env: Mapping[str, str]) -> tuple[int, ...]:
     """What the executable says it is, as numbers; () when it says nothing of use."""
     try:
         answer = subprocess.run(
@@ -81,10 +81,11 @@ def _version_of(command: str, env: Mapping[str, str]) -> tuple[int, ...]:
         )
     except (OSError, subprocess.SubprocessError):
         return ()
-    return _numbers(answer.stdout)
+    return numbers(answer.stdout)
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def numbers(version: str) -> tuple[int, ...]:
+    """The three numbers of a version; () for anything else."""
     match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version.strip())
     return tuple(map(int, match.groups())) if match else ()
 

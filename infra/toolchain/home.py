@@ -50,6 +50,7 @@ def environment(home: Path, state: Path) -> dict[str, str]:
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_DISABLE_REGISTRY_RESOLVE": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": "20",  # the engine keeps a log of every run, by default up to 500 MB
         # Without the program there are no error hooks on destroy, and a busy sibling fails it.
         "PULUMI_OPTION_RUN_PROGRAM": "true",
     }

@@ -31,6 +31,11 @@ def test_a_model_of_another_region_and_subscription_is_declared_serves_and_stays
         "version": "1",
         "source": TRAIN_ACCOUNT,
         "sku": {"name": "Standard", "capacity": 1},
+        "settings": {
+            "raiPolicy": "Microsoft.DefaultV2",
+            "versionUpgradeOption": "OnceNewDefaultVersionAvailable",
+            "tags": {"hearth-stack": "hearth/local-target"},
+        },
         "previous": None,
         "held": False,
         "rollout": None,

@@ -14,6 +14,7 @@ def test_the_schema_of_the_package_names_every_component_with_its_arguments(desk
     assert schema["name"] == "hearth"
     assert set(schema["resources"]) == {
         "hearth:index:FineTunedDeployment",
+        "hearth:index:KeepAliveJob",
         "hearth:index:ModelAccess",
         "hearth:index:OpenAIAccount",
     }

@@ -75,8 +75,8 @@ def test_a_developer_deployment_is_refused_in_production(desk: Desk):
 
 def test_a_record_that_does_not_exist_is_told_with_the_one_that_was_meant(desk: Desk):
     assert desk.told({f"{BOT}/model": "suport-bot"}) == [
-        f"{BOT}/model: there is no model record stacks/models/suport-bot.yaml; hearth train writes one, or write it by "
-        'hand; did you mean "support-bot"?'
+        f"{BOT}/model: there is no model record stacks/models/suport-bot.yaml; write it by hand "
+        '(docs/stack.md); did you mean "support-bot"?'
     ]
 
 

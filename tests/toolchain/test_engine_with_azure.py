@@ -204,5 +204,5 @@ def test_an_engine_that_ends_in_the_middle_of_a_write_leaves_no_process_behind(
         process.send_signal(sign)
     process.communicate(timeout=20)
 
-    assert until(lambda: azure.processes() == [], seconds=2.0), azure.processes()
+    assert until(lambda: azure.processes() == [], seconds=20.0), azure.processes()
     assert GROUP_ID.lower() in arm.resources
