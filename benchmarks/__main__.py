@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import localazure, main_job, report
+from benchmarks import keep_alive, localazure, main_job, report
 
-CHAPTERS = {"The main job": main_job.rows, "Local Azure": localazure.rows}
+CHAPTERS = {"The main job": main_job.rows, "Local Azure": localazure.rows, "Keep-alive": keep_alive.rows}
 
 
 def main() -> None:

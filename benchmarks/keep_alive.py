@@ -86,24 +86,24 @@ def _measure(accounts: int, *, bare: bool = True) -> _Measured:
 
 
 def _fill(azure: LocalAzure, accounts: int) -> WatchList:
-    """Deployments made up to ten days ago, all pinged when old enough; half of them called in the three days since."""
+    """Deployments made up to ten days ago, all pinged when old enough; half of them called in the two days since."""
     members: dict[str, Member] = {}
     per_pair = 20 if accounts <= 100 else 30
     login = {"clientId": _CLIENT, "secret": _SECRET}
     lot = random.Random(1)  # noqa: S311 - drawn, not secret
     made = populate(azure.world, accounts, per_pair, lot, members, login)
     azure.app.wire_up()
-    for hour in range(72):
+    for hour in range(48):
         azure.advance(hours=1)
         for at, member in enumerate(members.values()):
-            if at % 2 == 0 and at % 72 == hour:
+            if at % 2 == 0 and at % 48 == hour:
                 azure.app.took(Traffic(
                     at=azure.world.now(), account=member.account, deployment=member.name, model=member.model,
                     model_version="1", api="Azure OpenAI API version 2024-10-21", operation=CHAT, status=200,
                     stream="Non-Streaming", prompt_tokens=100, generated_tokens=20,
                 ))  # fmt: skip
     azure.advance(hours=1)
-    keep = KeepAlive(policy="report", after="14d", revive=False)
+    keep = KeepAlive(policy="report", after="13d", revive=False)
     quiet = [
         msgspec.structs.replace(a, deployments=[msgspec.structs.replace(d, keep_alive=keep) for d in a.deployments])
         for a in made

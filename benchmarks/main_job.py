@@ -22,12 +22,19 @@ from infra.toolchain import cli, progress
 from tests.desk import REPOSITORY, Desk, open_desk
 
 HERE = Path(__file__).parent
+JOB = """\
+  hearth:keepAlive:
+    job: {image: "contoso.azurecr.io/hearth:0.1.0"}
+"""
+"""What the example's stack has beyond an account, its roles and its deployment."""
 
 
 def rows() -> Iterator[Row]:
     """Every measurement of this page."""
     engine = cli.find_or_build(progress.shown_on()).parent
     with _folder() as folder, open_desk(folder / "desk", engine) as desk:
+        file = desk.stack_file("local-target")
+        file.write_text(file.read_text().replace(JOB, ""))  # the bare program declares an account and its deployment
         desk.up("local-source")
         desk.up("local-target")
         yield from _no_op(desk)
@@ -185,6 +192,6 @@ def _further_region() -> Row:
     """What one more region costs a person."""
     lines = (REPOSITORY / "stacks" / "Pulumi.local-target.yaml").read_text().splitlines()
     counted = [line for line in lines if not line.startswith(("#", "encryptionsalt"))]
-    return Row(
-        "lines of YAML for one further region (and none of Python)", len(counted), 12, "beside schema line and salt"
-    )
+    counted = counted[: -len(JOB.splitlines())]
+    note = "beside schema line and salt, and the job that the example declares"
+    return Row("lines of YAML for one further region (and none of Python)", len(counted), 12, note)
