@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import pulumi
 from pulumi.output import Unknown
@@ -15,17 +15,13 @@ from components import (
     FineTunedDeployment,
     FineTunedDeploymentArgs,
     GrantArgs,
-    KeepAliveJob,
-    KeepAliveJobArgs,
     ModelAccess,
     OpenAIAccount,
-    keep_alive,
     naming,
 )
 from infra import recover
 from infra.errors import HearthError, Mistake, NotReady, ProofFailed, SpecError
 from infra.hooks import Hooks
-from infra.keepalive import stacks, watchlist
 from infra.ports import clock
 from infra.ports.arm import Arm
 from infra.ports.cloud import Cloud
@@ -35,6 +31,9 @@ from infra.recover import Declared
 from infra.spec import Access, DeploymentWish, Stack, limits, load_stack, open_project
 from infra.spec.model import Ready
 from infra.spec.project import value_of
+
+if TYPE_CHECKING:
+    from components import KeepAliveJob, KeepAliveJobArgs
 
 T = TypeVar("T")
 Outputs = dict[str, Any]
@@ -240,10 +239,13 @@ class Program:
     # --- the job that tends by itself ------------------------------------------------------------------------------
 
     def _job(self, account: OpenAIAccount, facts: dict[str, pulumi.Output[Outputs]]) -> KeepAliveJob | None:
-        """The job, where the stack wants one and has something to watch."""
+        """The job, where the stack wants one and has something to watch: most do not, and its imports take a while."""
         wanted = self._job_args(account.resource_group_name)
         if wanted is None:
             return None
+        from components import KeepAliveJob, keep_alive
+        from infra.keepalive import stacks, watchlist
+
         told = pulumi.Output.all(
             account=pulumi.Output.all(id=account.account_id, endpoint=account.endpoint, location=account.location),
             deployments=pulumi.Output.all(**facts),
@@ -335,8 +337,17 @@ class Program:
         for wish in stack.deployments:
             address = naming.deployment_id(stack.account_id, wish.name)
             found[f"deployment:{wish.name}"] = Declared(address, _API["deployment"])
-        job = self._job_args(account.resource_group.name)
-        for part, address in keep_alive.part_ids(job, account.resource_group.name).items() if job else ():
+        return {**found, **self._declared_of_the_job()}
+
+    def _declared_of_the_job(self) -> dict[str, Declared]:
+        group = self.stack.account.resource_group.name
+        job = self._job_args(group)
+        if job is None:
+            return {}
+        from components import keep_alive
+
+        found: dict[str, Declared] = {}
+        for part, address in keep_alive.part_ids(job, group).items():
             untagged = part not in _JOB_API or part == "logs"
             found[f"job:{part}"] = Declared(address, _JOB_API.get(part, _API["grant"]), named_by_us=untagged)
         return found
