@@ -76,8 +76,8 @@ def _measure(accounts: int, *, bare: bool = True) -> _Measured:
                 before = len(azure.app.log)
                 token = " ".join(azure.token(TENDER, a) for a in (azure.origin, "https://metrics.monitor.azure.com"))
                 told = subprocess.run(
-                    [sys.executable, "-m", CANDIDATES[name], str(file), str(CONCURRENCY), token],
-                    env=env, check=True, stdout=subprocess.PIPE, text=True,
+                    [sys.executable, "-m", CANDIDATES[name], str(file), str(CONCURRENCY)],
+                    env={**env, "BENCH_TOKENS": token}, check=True, stdout=subprocess.PIPE, text=True,
                 ).stdout  # fmt: skip
                 found[name].append(json.loads(told) | {"calls": _calls(list(azure.app.log)[before:])})
         middle: Callable[[str], float] = lambda name: sorted(t["seconds"] for t in found[name])[len(found[name]) // 2]  # noqa: E731

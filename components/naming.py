@@ -6,9 +6,6 @@ import uuid
 # Changing it changes the name of every role assignment ever made: never.
 _NAMESPACE = uuid.UUID("6c1f7f0a-6e0e-5a3e-9d7e-1f0a5f2c9b11")
 
-STACK_TAG = "hearth-stack"
-"""Tag that tells which stack made a resource: <project>/<stack>."""
-
 
 def resource_group_id(subscription: str, group: str) -> str:
     """The id of a resource group in Azure."""

@@ -87,7 +87,7 @@ class Program:
         self.readiness = Readiness(inference, known)
         self.root = root
         self.notes = recover.notes(root, stack.name)
-        self.tags = {naming.STACK_TAG: stack.tag}
+        self.tags = {recover.STACK_TAG: stack.tag}
         self.wanted = _ready_wanted(stack)
 
     def declare(self) -> Outputs:
@@ -305,12 +305,12 @@ class Program:
                 f"{self.stack.name}: hearth:account refers to {self.stack.account_id} (manage: false), which does not "
                 "exist. Correct its name, resource group or subscription, or leave out manage: false to have it made"
             )
-        if found.tags.get(naming.STACK_TAG) == self.stack.tag:
+        if found.tags.get(recover.STACK_TAG) == self.stack.tag:
             raise ProofFailed(
                 f"{self.stack.name}: this stack made the account {account.name}, and with hearth:account.manage: false "
                 "Pulumi would delete its resource group and the account with it. To let go of both: take them out of "
                 f"the state (pulumi state delete URN --stack {self.stack.name}; URNs: pulumi stack --show-urns), and "
-                f"the tag {naming.STACK_TAG} off the account"
+                f"the tag {recover.STACK_TAG} off the account"
             )
 
     def _keep_notes(self, declared: list[pulumi.CustomResource | None]) -> None:

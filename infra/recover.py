@@ -22,6 +22,7 @@ from infra.ports.arm import Arm
 from infra.ports.stacks import Lock, Stacks
 
 STACK_TAG = "hearth-stack"
+"""Tag that tells which stack made a resource: <project>/<stack>."""
 ADOPT = "HEARTH_ADOPT"
 """Set by `hearth adopt` for the run that it starts: whatever is there may be taken in."""
 

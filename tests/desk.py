@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -124,8 +125,7 @@ class Desk:
 
     def processes(self) -> list[str]:
         """Processes that work in this desk's folder."""
-        found = subprocess.run(["ps", "-wweo", "pid,args"], capture_output=True, text=True, check=True).stdout
-        return [line for line in found.splitlines() if str(self.root) in line and "pytest" not in line]
+        return processes_in(self.root)
 
     # --- files -----------------------------------------------------------------------------------------------------
 
@@ -315,3 +315,14 @@ def open_desk(root: Path, engine: Path, like: Path | None = None) -> Iterator[De
         yield made
     finally:
         made.close()
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Processes that work in a folder, or were given it in their environment. None without /proc."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            known = f"{os.readlink(process / 'cwd')} {(process / 'environ').read_text(errors='replace')}"
+            if str(folder) in known and process.name != str(os.getpid()):
+                found.append(f"{process.name} {(process / 'cmdline').read_text().replace(chr(0), ' ')}")
+    return found

@@ -59,4 +59,4 @@ async def main(file: Path, concurrency: int, tokens: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split()))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), os.environ["BENCH_TOKENS"].split()))

@@ -49,6 +49,7 @@ def test_ctrl_c_lets_the_engine_finish_its_step_and_leaves_nothing_behind(desk: 
     desk.switch(deployment_create=1.0)
     running = desk.start_up("local-source")
     wait_for(lambda: len(desk.azure.world.deployments) == 1, "the deployment was never asked for")
+    assert desk.processes(), "there is something to leave behind"
     os.killpg(running.pid, signal.SIGINT)
     running.wait()
     wait_for(lambda: not desk.processes(), f"orphans live on: {desk.processes()}")

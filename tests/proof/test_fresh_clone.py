@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.desk import REPOSITORY
+from tests.desk import REPOSITORY, processes_in
 
 pytestmark = pytest.mark.proof
 
@@ -38,11 +38,6 @@ def environment(folder: Path) -> dict[str, str]:
     path = [p for p in os.environ["PATH"].split(os.pathsep) if not (Path(p) / "pulumi").exists() and ".venv" not in p]
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PULUMI_", "AZURE_", "ARM_", "VIRTUAL_ENV"))}
     return {**kept, "PATH": os.pathsep.join(path), "XDG_CACHE_HOME": str(folder.parent / "cache")}
-
-
-def processes_of(folder: Path) -> list[str]:
-    found = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout.splitlines()
-    return [line for line in found if str(folder) in line and "pytest" not in line]
 
 
 def test_make_up_sets_up_all_it_needs_and_every_model_answers(clone: Path):
@@ -75,15 +70,15 @@ def test_ctrl_c_leaves_nothing_running_that_it_started_and_the_next_run_goes_on(
     running.stdout.close()
     assert running.wait() != 0
     deadline = time.monotonic() + 10
-    while processes_of(clone) and time.monotonic() < deadline:
+    while processes_in(clone) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert processes_of(clone) == []
+    assert processes_in(clone) == []
     assert "support-bot" in make(clone, "up")
 
 
 def test_make_down_stops_local_azure_and_keeps_the_state(clone: Path):
     make(clone, "down")
-    assert processes_of(clone) == []
+    assert processes_in(clone) == []
     assert (clone / ".hearth" / "azure" / "state.db").exists()
     assert "    18 unchanged" in make(clone, "up")
 
