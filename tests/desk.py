@@ -320,9 +320,9 @@ def open_desk(root: Path, engine: Path, like: Path | None = None) -> Iterator[De
 def processes_in(folder: Path) -> list[str]:
     """Processes that work in a folder, or were given it in their environment. None without /proc."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
+    for one in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            known = f"{os.readlink(process / 'cwd')} {(process / 'environ').read_text(errors='replace')}"
-            if str(folder) in known and process.name != str(os.getpid()):
-                found.append(f"{process.name} {(process / 'cmdline').read_text().replace(chr(0), ' ')}")
+            known = f"{os.readlink(one / 'cwd')} {(one / 'environ').read_text(errors='replace')}"
+            if str(folder) in known and one.name != str(os.getpid()):
+                found.append(f"{one.name} {(one / 'cmdline').read_text().replace(chr(0), ' ')}")
     return found
