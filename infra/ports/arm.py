@@ -504,12 +504,21 @@ def _wait(error: HttpResponseError) -> float:
         return 1.0
 
 
+def _date(error: HttpResponseError) -> datetime | None:
+    """When Azure refused it, by its own clock; None where it does not say."""
+    headers = getattr(error.response, "headers", None) or {}
+    try:
+        return email.utils.parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return None
+
+
 def _meaning(error: HttpResponseError, where: str) -> HearthError:
     code = str(error.error.code) if error.error is not None else ""
     text = str(error.error.message) if error.error is not None else str(error.message)
     status = error.status_code or 0
     if status == 404:
-        return NotFound(f"{where} does not exist: {text}", code=code, status=status)
+        return NotFound(f"{where} does not exist: {text}", code=code, status=status, at=_date(error))
     if error.error is None:
         return Refused(f"{where}: not an answer of Azure's ({brief(error)}); is something in between?", status=status)
     if status == 429 or code in _BUSY:

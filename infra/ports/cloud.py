@@ -133,10 +133,11 @@ class Cloud:
         """The connections that calls without a client library of their own share."""
         with IMPORTING:
             import requests
-            from requests.adapters import HTTPAdapter
+
+            from infra.ports.wire import Wire
 
         made = requests.Session()
-        made.mount("https://", HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS))
+        made.mount("https://", Wire(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS))
         return made
 
     def transport(self) -> RequestsTransport:
