@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from infra.errors import Busy, HearthError, LoginFailed, NotFound, Refused, Unreachable
-from infra.ports.cloud import Cloud, brief, login_error
+from infra.ports.cloud import IMPORTING, Cloud, brief, login_error
 
 if TYPE_CHECKING:
     from azure.core import PipelineClient
     from azure.core.rest import HttpRequest, HttpResponse
-    from azure.mgmt.core import ARMPipelineClient
 
 T = TypeVar("T")
 
@@ -209,23 +208,22 @@ class Metrics:
         return endpoints.metrics.replace("{region}", location.replace(" ", "").lower())
 
     @cached_property
-    def _batches(self) -> PipelineClient[HttpRequest, HttpResponse]:
-        """For the endpoints of all regions, which take one token."""
-        from azure.core import PipelineClient
-        from azure.core.pipeline.policies import BearerTokenCredentialPolicy
-
-        service = self._cloud.endpoints.metrics.partition("{region}.")[2]
-        login = BearerTokenCredentialPolicy(self._cloud.credential, f"https://{service}/.default")
-        return PipelineClient("", policies=[login], transport=self._cloud.transport())
+    def _resource_manager(self) -> PipelineClient[HttpRequest, HttpResponse]:
+        return self._client(self._cloud.endpoints.scope)
 
     @cached_property
-    def _resource_manager(self) -> ARMPipelineClient[HttpRequest, HttpResponse]:
-        from azure.mgmt.core import ARMPipelineClient
-        from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+    def _batches(self) -> PipelineClient[HttpRequest, HttpResponse]:
+        """For the endpoints of all regions, which take one token."""
+        service = self._cloud.endpoints.metrics.partition("{region}.")[2]
+        return self._client(f"https://{service}/.default")
 
-        endpoints = self._cloud.endpoints
-        login = ARMChallengeAuthenticationPolicy(self._cloud.credential, endpoints.scope)
-        return ARMPipelineClient(endpoints.resource_manager, policies=[login], transport=self._cloud.transport())
+    def _client(self, scope: str) -> PipelineClient[HttpRequest, HttpResponse]:
+        with IMPORTING:
+            from azure.core import PipelineClient
+            from azure.core.pipeline.policies import BearerTokenCredentialPolicy
+
+        login = BearerTokenCredentialPolicy(self._cloud.credential, scope)
+        return PipelineClient("", policies=[login], transport=self._cloud.transport())
 
 
 # --- what is asked and answered ------------------------------------------------------------------------------------
