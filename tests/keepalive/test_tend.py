@@ -18,12 +18,13 @@ from infra.keepalive.memory import Memory
 from infra.keepalive.report import Outcome, Row
 from infra.keepalive.tend import Tender
 from infra.localazure import deployments, faults, ids, roles
-from infra.ports import metrics
+from infra.ports import activity, metrics
 from infra.ports.arm import Listing
 from infra.spec import limits
 from tests.keepalive.inprocess import CloudInProcess, ports
 from tests.localazure.cloud import OWNER, PRODUCTION, TUNED, Cloud
 
+PERSON = "cccccccc-0000-4000-8000-000000000001"
 SUBSCRIPTION = f"/subscriptions/{PRODUCTION}"
 
 
@@ -394,7 +395,51 @@ def test_an_account_that_is_gone_is_told_and_nothing_is_written(watch: Watch):
     watch.azure.settle()
     row = watch.run()
     assert (row.outcome, row.code) == (Outcome.WARNED, 1)
-    assert "its account is gone" in row.reason
+    assert f"its account is gone from Azure; deleted with its account by {PERSON} at" in row.reason
+    assert watch.asked("GET", "/eventtypes/management/values") == 1
+
+
+def test_a_resource_group_that_a_person_deleted_is_told_as_that(watch: Watch, monkeypatch):
+    group = watch.account.partition("/providers/")[0]
+    watch.azure.ask("DELETE", watch.account)
+    watch.azure.settle()
+    assert watch.azure.ask("DELETE", group, version="2021-04-01").status in {200, 202}
+    watch.azure.settle()
+    monkeypatch.setattr(
+        "infra.ports.activity._DELETIONS", activity._DELETIONS - {"microsoft.cognitiveservices/accounts/delete"}
+    )
+    row = watch.run()
+    assert f"its account is gone from Azure; deleted with its resource group by {PERSON} at" in row.reason
+
+
+def test_what_went_with_an_account_that_is_made_anew_is_not_brought_back(watch: Watch):
+    watch.azure.advance(days=16)
+    assert watch.run().outcome is Outcome.REVIVED, "the service's own deletion, the account stands"
+    watch.azure.settle()
+    watch.azure.ask("DELETE", watch.account)
+    watch.azure.settle()
+    watch.azure.advance(days=3)
+    assert watch.azure.account() == watch.account
+    row = watch.run()
+    assert (row.outcome, row.code) == (Outcome.WARNED, 1)
+    assert f"deleted with its account by {PERSON} at" in row.reason
+    assert not watch.stands()
+
+
+def test_a_deletion_before_the_last_call_is_not_the_one_that_took_it(watch: Watch):
+    watch.azure.ask("DELETE", watch.account)
+    watch.azure.settle()
+    assert watch.azure.put(watch.account, {"location": "swedencentral", "properties": {"restore": True}}).status < 300
+    watch.azure.settle()
+    assert watch.stands(), "a restore brings it back"
+    watch.azure.advance(hours=12)
+    watch.azure.chat(f"{watch.account}/deployments/bot")
+    watch.azure.switch(idle_deletion_logged="none")
+    watch.azure.app.wire_up()
+    watch.azure.advance(days=16)
+    assert not watch.stands()
+    row = watch.run()
+    assert row.outcome is Outcome.REVIVED, row.reason
 
 
 # --- revive --------------------------------------------------------------------------------------------------------
@@ -418,7 +463,7 @@ def test_one_that_a_person_deleted_is_named_and_stays_gone(watch: Watch):
     watch.azure.settle()
     row = watch.run()
     assert (row.outcome, row.code) == (Outcome.WARNED, 1)
-    assert "deleted by cccccccc-0000-4000-8000-000000000001" in row.reason
+    assert f"deleted by {PERSON}" in row.reason
     assert not watch.stands()
 
 
