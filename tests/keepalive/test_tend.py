@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -196,8 +197,31 @@ def test_a_login_that_may_not_read_metrics_pings_early_and_says_so(watch: Watch)
     assert role.actions, "it reads accounts and deployments"
     watch.azure.advance(days=12)
     row = watch.run(who=who)
-    assert row.outcome is Outcome.PINGED
-    assert row.certainty in {"assumed", "never called"}
+    assert (row.outcome, row.certainty) == (Outcome.PINGED, "assumed")
+    assert "does not have authorization to perform action 'Microsoft.Insights/metrics/read'" in row.reason
+
+
+def test_metrics_of_a_dimension_that_azure_does_not_know_count_as_no_calls_and_it_is_pinged_early(watch, monkeypatch):
+    monkeypatch.setattr(metrics, "_SUCCESSFUL", "ModelDeployment eq '*' and StatusCode eq '200'")
+    watch.azure.advance(days=6)
+    watch.azure.chat(f"{watch.account}/deployments/bot")
+    watch.azure.advance(days=6)
+    row = watch.run()
+    assert row.outcome is Outcome.PINGED, "six days after its last call"
+    for _ in range(2):
+        watch.azure.advance(days=2)
+        row = watch.run()
+        assert row.outcome is Outcome.PINGED, "it costs a ping a run until somebody hears of it"
+    assert "so they are not to be believed" in row.reason
+
+
+@pytest.mark.parametrize("skew", [-3600, 3600])
+def test_a_machine_whose_clock_is_an_hour_wrong_decides_the_same(watch: Watch, monkeypatch, skew: int):
+    watch.azure.advance(days=10, hours=23, minutes=30)
+    real, right = time.time, watch.run(dry_run=True)
+    monkeypatch.setattr(time, "time", lambda: real() + skew)
+    wrong = watch.run(dry_run=True)
+    assert msgspec.structs.replace(wrong, at=right.at) == right
 
 
 def test_a_throttled_ping_waits_as_it_is_told(watch: Watch):
