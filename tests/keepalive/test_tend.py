@@ -163,6 +163,17 @@ def test_a_second_run_within_minutes_remembers_the_first_though_metrics_do_not_t
     assert watch.asked("POST", "completions") == 1
 
 
+def test_tenders_of_two_machines_ping_once_each_at_most_until_metrics_tell(watch: Watch, tmp_path: Path):
+    watch.azure.advance(days=14)
+    job, laptop = (Memory(tmp_path / f"{name}.db", "local") for name in ("job", "laptop"))
+    for _ in range(2):
+        watch.run(job)
+        watch.run(laptop)
+    assert watch.asked("POST", "completions") == 2
+    watch.azure.advance(hours=1)
+    assert watch.run().outcome is Outcome.KEPT, "a third one, that remembers nothing, reads of them"
+
+
 def test_two_tenders_never_revive_twice(watch: Watch):
     watch.azure.advance(days=16)
     tenders = [watch.tender() for _ in range(3)]
