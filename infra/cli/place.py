@@ -50,3 +50,23 @@ def require_stacks(names: list[str]) -> list[str]:
 def hidden_folder() -> Path:
     """Where hearth keeps what git ignores."""
     return root() / ".hearth"
+
+
+def require_writable(file: Path) -> None:
+    """Raises SpecError for a report's file that cannot be written, before anything is done that it is to tell of."""
+    try:
+        file.open("a").close()
+    except OSError as error:
+        raise _unwritable(file, error) from error
+
+
+def write(file: Path, text: str) -> None:
+    """Write a report; raises SpecError where it cannot be written."""
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise _unwritable(file, error) from error
+
+
+def _unwritable(file: Path, error: OSError) -> SpecError:
+    return SpecError([Mistake(str(file), 0, "--markdown", f"cannot be written: {error.strerror or error}")])

@@ -136,15 +136,11 @@ class Stacks:
         return self._root / Path(folder).expanduser()  # a relative one starts where pulumi is run: in the project
 
     def _run(self, *arguments: str, stdin: str | None = None) -> str:
-        command = shutil.which("pulumi")
-        if command is None:
-            raise Unreachable(
-                'No `pulumi` is on PATH. Install it, or for local Azure run: eval "$(.venv/bin/hearth local env)"'
-            )
+        pulumi = command()
         longest = _REFRESH_LONGEST if arguments[0] == "refresh" else _LONGEST
         try:
             done = subprocess.run(
-                [command, *arguments, "--non-interactive"],
+                [pulumi, *arguments, "--non-interactive"],
                 cwd=self._root,
                 input=stdin,
                 capture_output=True,
@@ -155,11 +151,22 @@ class Stacks:
         except subprocess.TimeoutExpired as error:
             raise Unreachable(f"`pulumi {' '.join(arguments[:2])}` has not answered in {longest} seconds") from error
         if done.returncode:
-            raise _meaning(done.stderr)
+            raise meaning(done.stderr)
         return done.stdout
 
 
-def _meaning(text: str) -> HearthError:
+def command() -> str:
+    """The `pulumi` on PATH; raises Unreachable where there is none."""
+    found = shutil.which("pulumi")
+    if found is None:
+        raise Unreachable(
+            'No `pulumi` is on PATH. Install it, or for local Azure run: eval "$(.venv/bin/hearth local env)"'
+        )
+    return found
+
+
+def meaning(text: str) -> HearthError:
+    """What `pulumi` wrote to stderr when it failed, as an error with the next move."""
     fact = " ".join(line.strip() for line in text.splitlines() if line.strip()).removeprefix("error: ")
     if "no stack named" in fact:
         return NotFound(fact)
