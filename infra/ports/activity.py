@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,8 @@ from infra.ports.cloud import Cloud, brief
 
 _API = "2015-04-01"
 _TIMEOUT = (5, 30)
+_TRIES, _LONGEST_WAIT = 3, 60.0
+"""How often a page is asked for, and how many seconds are waited for it at most."""
 MOST_PAGES = 500
 """Pages of an answer that are read; the token goes with each, and to no other host."""
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
@@ -54,9 +57,9 @@ class Entry:
 class ActivityLog:
     """Questions to the activity log of one cloud's subscriptions."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        """Nothing is asked before the first question."""
-        self._cloud = cloud
+    def __init__(self, cloud: Cloud, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Nothing is asked before the first question. `sleep` waits for seconds."""
+        self._cloud, self._sleep = cloud, sleep
 
     def of_deployments(self, subscription: str, *, since: datetime, now: datetime) -> tuple[Entry, ...]:
         """What succeeded on deployments and their accounts, the newest first; the log reaches back 90 days.
@@ -104,7 +107,7 @@ class ActivityLog:
     def _items(self, address: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
         host = urlsplit(address)[:2]
         for _ in range(MOST_PAGES):
-            page = self._page(address, query)
+            page = self._had(address, query)
             yield from page.get("value") or []
             address, query = str(page.get("nextLink") or ""), {}
             if not address:
@@ -114,6 +117,17 @@ class ActivityLog:
                     f"the activity log: its next page is elsewhere ({urlsplit(address).netloc}); not followed"
                 )
         raise Refused(f"the activity log has more than {MOST_PAGES} pages; the rest is not read")
+
+    def _had(self, address: str, query: dict[str, str]) -> dict[str, Any]:
+        """A page, asked for again where the answer says so: else a long answer would never be had whole."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self._page(address, query)
+            except Busy as busy:
+                if busy.retry_after > _LONGEST_WAIT:
+                    raise
+                self._sleep(busy.retry_after)
+        return self._page(address, query)
 
     def _page(self, address: str, query: dict[str, str]) -> dict[str, Any]:
         import requests
