@@ -430,14 +430,14 @@ class Program:
 
     def _slot(self, slot: Slot, made: dict[str, FineTunedDeployment], last: Outputs) -> pulumi.Output[Outputs]:
         """One deployment as Azure answered."""
+        before = _last_slot(last, slot.name)
 
         def facts(known: dict[str, Any]) -> Outputs:
-            sku, settings = known["sku"], known["settings"]
-            tenant = {} if slot.served.tenant is None else {serving.TENANT: slot.served.tenant}
+            sku = known["sku"]
             return {
                 **known,
                 "sku": {"name": sku["name"], "capacity": int(sku["capacity"])} if sku else None,
-                "settings": {**settings, **tenant},
+                "settings": {**known["settings"], serving.TENANT: _tenant(known, slot, before)},
             }
 
         one = made[slot.name]
@@ -450,7 +450,7 @@ class Program:
             sku=one.sku,
             settings=one.settings,
         ).apply(facts)
-        return _or_last(one, fresh, _last_slot(last, slot.name))
+        return _or_last(one, fresh, before)
 
     # --- ready -----------------------------------------------------------------------------------------------------
 
@@ -558,6 +558,19 @@ def _last_slot(last: Outputs, name: str) -> Outputs | None:
     if last.get("active") != name:
         return None
     return {"name": name, **{key: last.get(key) for key in ("id", "model", "version", "source", "sku", "settings")}}
+
+
+def _tenant(known: Outputs, slot: Slot, before: Outputs | None) -> str | None:
+    """Tenant of the account that owns the model that stands there, where it is another one.
+
+    Azure does not tell it. A refresh finds what the last run put there, of which a changed record says nothing.
+    """
+    if known["source"] is None:
+        return None
+    if known["model"] == slot.served.model:
+        return slot.served.tenant
+    tenant: str | None = ((before or {}).get("settings") or {}).get(serving.TENANT)
+    return tenant
 
 
 def _previous(now: Outputs, last: Outputs) -> Outputs | None:
