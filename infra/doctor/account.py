@@ -118,11 +118,11 @@ def _asked(patient: Patient, stack: Stack, standing: dict[str, DeploymentView]) 
     """How much more of each quota the stack asks for, by usage name."""
     asked = Counter({TUNED_DEPLOYMENTS: 0})
     for wish in stack.deployments:
-        there = _slots(stack, wish, standing)
-        asked[TUNED_DEPLOYMENTS] += not there
+        there: list[DeploymentView | None] = [*_slots(stack, wish, standing)] or [None]
+        asked[TUNED_DEPLOYMENTS] += there == [None]
         sku = _sku(patient, stack, wish)
         if sku is not None:
-            asked[sku.usage] += sum(wish.sku.capacity - _held(wish, one) for one in there or [None])
+            asked[sku.usage] += sum(wish.sku.capacity - _held(wish, one) for one in there)
     return dict(asked)
 
 
