@@ -177,9 +177,9 @@ class _Planner:
         )
 
     def _served(self, facts: Mapping[str, Any]) -> Served:
-        """A model as outputs tell it; the tenant of its source is known from the records."""
+        """A model as outputs tell it; what they do not tell of the tenant of its source, the records may."""
         source = facts.get("source")
-        tenant = facts.get("tenant") or self.tenants.get(str(source).lower())
+        tenant = (facts.get("settings") or {}).get("sourceTenant") or self.tenants.get(str(source).lower())
         return Served(model=str(facts["model"]), version=str(facts["version"]), source=source, tenant=tenant)
 
     def _move(
@@ -219,7 +219,7 @@ class _Planner:
             yield f"{where}{twice}"
         if move.before is not None and move.strategy == "inPlace":
             has, wants = stands[wish.name].sku, (wish.sku.name, wish.sku.capacity)
-            if (has[0].lower(), has[1]) != (wants[0].lower(), wants[1]):
+            if has[0] and (has[0].lower(), has[1]) != (wants[0].lower(), wants[1]):
                 changed = f"from {has[0]} {has[1]} to {wants[0]} {wants[1]}"
                 yield f"{where}its SKU changes too ({changed}), and Azure takes no change of both; pulumi up first"
         if move.before is not None and move.strategy == "beside":

@@ -36,7 +36,7 @@ SLOT = "-b"
 KINDS = ("ready", "prompts", "compare", "metrics", "command", "approval")
 _OF_KIND = {"passRate": ("prompts",), "p95": ("prompts",), "worseBy": ("compare",), "timeout": KINDS[:-1]}
 """Keys that only some kinds of gates have."""
-_SETTINGS: dict[str, Any] = {
+DECIDED: dict[str, Any] = {
     "strategy": "inPlace",
     "concurrency": 2,
     "tolerance": 0,
@@ -181,7 +181,7 @@ class _Reading:
 
     def _setting(self, wave: Wave, name: str) -> Any:
         said = [getattr(place, name) for place in (wave, self.defaults)]
-        return next((value for value in said if value is not None), _SETTINGS[name])
+        return next((value for value in said if value is not None), DECIDED[name])
 
     # --- targets ---------------------------------------------------------------------------------------------------
 
