@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from infra.cli import check, doctor, drift, fleet, local, post, stack, tend
+from infra.cli.rollout import app as rollout
 
 app = typer.Typer(
     help="Fine-tuned Azure OpenAI models as Pulumi code, kept serving.",
@@ -20,6 +21,7 @@ app.command("chat")(stack.chat)
 app.command("recover")(stack.recover)
 app.command("adopt")(stack.adopt)
 app.command("drift")(drift.drift)
+app.add_typer(rollout.app, name="rollout")
 app.command("post")(post.post)
 app.add_typer(fleet.app, name="stack")
 app.add_typer(local.app, name="local")

@@ -29,7 +29,7 @@ def drift(
 
     names = place.require_stacks(stacks or [])
     if markdown is not None:
-        place.require_writable(markdown)
+        place.require_writable(markdown, "--markdown")
     ports = _ports()
     rows = _side_by_side(names, ports, at_once)
     if as_json:
@@ -40,7 +40,7 @@ def drift(
             typer.echo("\n".join(look.lines(row)))
         typer.echo(look.summary(rows, len(names)))
     if markdown is not None:
-        place.write(markdown, page.drift(rows, len(names)))
+        place.write(markdown, page.drift(rows, len(names)), "--markdown")
     raise typer.Exit(max((row.code for row in rows), default=0))
 
 

@@ -36,7 +36,7 @@ def tend(
     from infra.keepalive import report
 
     if markdown is not None:
-        place.require_writable(markdown)
+        place.require_writable(markdown, "--markdown")
     looked = tender(None if watch_list else place.hidden_folder() / "pings.db")
     lists, rows = _lists(stacks or [], watch_list)
     rows += looked.act(looked.look(lists), yes=yes, dry_run=dry_run)
@@ -45,7 +45,7 @@ def tend(
     elif not as_json:
         _render(rows)
     if markdown is not None:
-        place.write(markdown, report.markdown(rows))
+        place.write(markdown, report.markdown(rows), "--markdown")
     told = dry_run or _tell(lists, rows)
     raise typer.Exit(max(report.exit_code(rows), 0 if told else 1))
 
