@@ -51,6 +51,9 @@ Targets = list[str] | dict[str, str]
 
 def load_rollout(project: Project, stacks: list[Stack]) -> Rollout:
     """The file with its waves resolved; `stacks` are all that could be read. Raises SpecError with every mistake."""
+    if not (project.stacks / FILE).exists():
+        text = "does not exist; docs/rollout.md tells what it says"
+        raise SpecError([Mistake(project.shown(project.stacks / FILE), 0, "", text)])
     reading = _Reading(project, stacks)
     rollout = reading.rollout()
     if rollout is None:
