@@ -54,8 +54,19 @@ def make(wanted: Wanted, observed: Mapping[str, Observed], commit: str) -> Plan:
     """The plan. A stack that is not among `observed` was never up."""
     planner = _Planner(wanted, observed)
     waves = tuple(planner.wave(wave) for wave in wanted.rollout.waves)
-    window = wanted.rollout.file.defaults.rollback_window.total_seconds()
-    return Plan(fleet=wanted.fleet, commit=commit, waves=waves, rollback_window=window)
+    file = wanted.rollout.file
+    used = {name: file.gates[name] for wave in waves for name in wave.gates}
+    asked = {name: gate.approval for name, gate in used.items() if gate.approval is not None}
+    return Plan(
+        fleet=wanted.fleet,
+        commit=commit,
+        waves=waves,
+        rollback_window=file.defaults.rollback_window.total_seconds(),
+        gates={name: gate.kind for name, gate in used.items()},
+        approvers={name: tuple(approval.by) for name, approval in asked.items()},
+        hooks=(*(["before"] if file.hooks.before_wave else []), *(["after"] if file.hooks.after_wave else [])),
+        approval_limit=file.limits.approval.total_seconds(),
+    )
 
 
 def rollout_of(outputs: Mapping[str, Any] | None) -> str | None:

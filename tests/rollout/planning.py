@@ -12,7 +12,7 @@ from infra.rollout.plan import Observed, Wanted, make
 from infra.rollout.values import Plan, Target
 from infra.spec import Account, DeploymentWish, ModelRecord, Rollout, Sku, Source, Stack, limits
 from infra.spec.model import ResourceGroup, StackKeepAlive
-from infra.spec.rollout import Defaults, RolloutFile, WantedWave, Wave
+from infra.spec.rollout import Approval, Defaults, Gate, MetricsRule, RolloutFile, WantedWave, Wave
 
 SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
 TRAINING = Source(
@@ -21,6 +21,11 @@ TRAINING = Source(
     account="contoso-train-ncus",
 )
 OLD, NEW = (f"gpt-4.1-mini-2025-04-14.ft-{digit * 32}" for digit in "12")
+GATES = {
+    "smoke": Gate(prompts="smoke.jsonl"),
+    "calm": Gate(metrics=MetricsRule(errors=0.01)),
+    "someone": Gate(approval=Approval(by=["ann"])),
+}
 COMMIT = "c0ffee" * 6 + "beef"
 
 
@@ -79,7 +84,9 @@ def wave(stacks: tuple[str, ...], name: str = "canary", **other: Any) -> WantedW
 def wanted(stacks: list[Stack], *waves: WantedWave, window: timedelta = timedelta(hours=24)) -> Wanted:
     """What the files say: these stacks, in these waves."""
     file = RolloutFile(
-        waves=[Wave(name=w.name, targets=list(w.stacks)) for w in waves], defaults=Defaults(rollback_window=window)
+        waves=[Wave(name=w.name, targets=list(w.stacks)) for w in waves],
+        defaults=Defaults(rollback_window=window),
+        gates=GATES,
     )
     return Wanted(
         fleet="hearth",

@@ -292,6 +292,13 @@ def test_a_wave_has_its_settings_decided_and_spans_in_seconds():
     )
 
 
+def test_a_plan_names_the_kinds_of_its_gates_and_who_may_say_yes():
+    made = plan([PROD], {}, gates=("smoke", "someone"))
+    assert made.gates == {"smoke": "prompts", "someone": "approval"}
+    assert made.approvers == {"someone": ("ann",)}
+    assert (made.hooks, made.approval_limit) == ((), 7 * 86400.0)
+
+
 def test_the_rollouts_in_a_stacks_outputs_are_one_text_so_that_another_one_shows():
     said = {"a": facts(rollout="r-2"), "b": facts(rollout="r-1"), "c": facts()}
     assert rollout_of({"deployments": said}) == "r-1,r-2"
