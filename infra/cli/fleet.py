@@ -12,6 +12,7 @@ from infra.errors import HearthError, SpecError
 
 if TYPE_CHECKING:
     from infra.gitops.fleet import Row, State
+    from infra.rollout.plan import Observed
     from infra.spec import Project, Rollout, Stack
 
 app = typer.Typer(
@@ -38,13 +39,12 @@ def show(
     """
     import msgspec
 
-    from infra.cli.rollout.plan import observe
     from infra.gitops import fleet
 
     project = place.project()
     names = project.stack_names()
     stacks, unread, rollout = _files(project, names)
-    found = fleet.rows(names, stacks, unread, rollout, observe(project, list(stacks)))
+    found = fleet.rows(names, stacks, unread, rollout, _outputs(project, list(stacks)))
     if as_json:
         typer.echo(json.dumps(msgspec.to_builtins(found), indent=2))
         return
@@ -73,6 +73,25 @@ def _files(project: Project, names: list[str]) -> tuple[dict[str, Stack], dict[s
     except SpecError as error:
         typer.echo(f"no waves: {error}", err=True)
         return stacks, unread, None
+
+
+def _outputs(project: Project, names: list[str]) -> dict[str, Observed]:
+    """The last outputs of the named stacks, or why they cannot be read."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from infra.ports.stacks import Stacks
+    from infra.rollout.plan import Observed
+
+    backend = Stacks(project.root, project.name)
+
+    def one(name: str) -> Observed:
+        try:
+            return Observed(outputs=backend.outputs(name))
+        except HearthError as error:
+            return Observed(unread=" ".join(str(error).split()))
+
+    with ThreadPoolExecutor(8) as pool:
+        return dict(zip(names, pool.map(one, names), strict=True))
 
 
 def _table(found: list[Row]) -> None:
