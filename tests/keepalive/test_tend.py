@@ -13,8 +13,7 @@ import msgspec
 import pytest
 
 from infra.errors import LoginFailed, NotFound
-from infra.keepalive import tend as tending
-from infra.keepalive import watchlist
+from infra.keepalive import act, patience, watchlist
 from infra.keepalive.memory import Memory
 from infra.keepalive.report import Outcome, Row
 from infra.keepalive.tend import Tender
@@ -224,16 +223,16 @@ def test_a_paused_deployment_is_said_tried_again_and_not_counted_as_kept(watch: 
     row = watch.run()
     assert (row.outcome, row.code) == (Outcome.NOT_PINGED, 1)
     assert "paused (423) and was not kept" in row.reason
-    assert row.calls == tending.TRIES
+    assert row.calls == patience.TRIES
 
 
 def test_words_that_are_filtered_are_followed_by_others(watch: Watch, monkeypatch: pytest.MonkeyPatch):
     watch.azure.advance(days=14)
     bad = ({"role": "user", "content": "local-azure:filter-prompt=hate"},)
-    monkeypatch.setattr(tending, "PROMPTS", (bad, *tending.PROMPTS))
+    monkeypatch.setattr(act, "PROMPTS", (bad, *act.PROMPTS))
     row = watch.run()
     assert (row.outcome, row.calls) == (Outcome.PINGED, 2)
-    monkeypatch.setattr(tending, "PROMPTS", (bad, bad))
+    monkeypatch.setattr(act, "PROMPTS", (bad, bad))
     watch.azure.advance(days=14)
     row = watch.run()
     assert (row.outcome, row.code) == (Outcome.NOT_PINGED, 1), "a filtered call is no success"
@@ -261,7 +260,7 @@ def test_an_account_that_cannot_be_listed_has_its_deployments_pinged(watch: Watc
 def test_metrics_that_refuse_a_login_that_may_list_are_unreadable_and_no_more(watch: Watch, monkeypatch):
     watch.azure.advance(days=12)
     tender = watch.tender()
-    monkeypatch.setattr(tender._ports.metrics, "of_account", raising(LoginFailed("401")))
+    monkeypatch.setattr(tender.ports.metrics, "of_account", raising(LoginFailed("401")))
     (row,) = tender.act(tender.look([watch.list]))
     assert (row.outcome, row.certainty, row.code) == (Outcome.PINGED, "assumed", 0)
     assert "metrics could not be read (401)" in row.reason
@@ -273,7 +272,7 @@ def test_a_batch_that_refuses_the_login_is_followed_by_a_question_for_each_accou
         id=account, location="swedencentral", endpoint="https://localhost/b", stack="b", deployments=[]
     )  # fmt: skip
     watch.azure.advance(days=2)
-    monkeypatch.setattr(tender._ports.metrics, "_ask", raising(LoginFailed("401")))
+    monkeypatch.setattr(tender.ports.metrics, "_ask", raising(LoginFailed("401")))
     lists = watchlist.WatchList(version=1, accounts=[*watch.list.accounts, other])
     (row,) = tender.act(tender.look([lists]))
     assert (row.outcome, row.certainty) == (Outcome.KEPT, "never called"), row.reason
@@ -281,7 +280,7 @@ def test_a_batch_that_refuses_the_login_is_followed_by_a_question_for_each_accou
 
 def test_a_404_that_does_not_say_that_the_account_is_gone_has_its_deployments_pinged(watch: Watch, monkeypatch):
     tender = watch.tender()
-    monkeypatch.setattr(tender._ports.arm, "listing", raising(NotFound("a gateway's", code="", status=404)))
+    monkeypatch.setattr(tender.ports.arm, "listing", raising(NotFound("a gateway's", code="", status=404)))
     (row,) = tender.act(tender.look([watch.list]))
     assert row.outcome is Outcome.PINGED
     assert "could not be looked at" in row.reason
@@ -291,12 +290,12 @@ def test_a_404_that_does_not_say_that_the_account_is_gone_has_its_deployments_pi
 def test_an_answer_that_nobody_foresaw_costs_its_own_account_alone(watch: Watch, monkeypatch, port: str, name: str):
     watch.azure.advance(days=12)
     tender = watch.tender()
-    real = getattr(getattr(tender._ports, port), name)
+    real = getattr(getattr(tender.ports, port), name)
 
     def odd(account: str, **how: Any) -> Any:
         return real(account, **how) if account == watch.account else {}["date"]
 
-    monkeypatch.setattr(getattr(tender._ports, port), name, odd)
+    monkeypatch.setattr(getattr(tender.ports, port), name, odd)
     other = watch.azure.account("oai-b")
     watch.azure.tune(other)
     watch.azure.serve(other, capacity=10)
@@ -318,7 +317,7 @@ def test_metrics_of_one_account_that_cannot_be_read_cost_no_other_of_its_batch(w
     monkeypatch.setattr(metrics._Span, "buckets", odd)
     now = watch.azure.world.now()
     ids_of_both = [watch.account, other]
-    read = watch.tender()._ports.metrics.of_region(
+    read = watch.tender().ports.metrics.of_region(
         PRODUCTION, "swedencentral", ids_of_both, since=now - timedelta(days=2), now=now
     )
     assert isinstance(read[watch.account], metrics.Readings)
@@ -328,7 +327,7 @@ def test_metrics_of_one_account_that_cannot_be_read_cost_no_other_of_its_batch(w
 def test_an_answer_to_a_ping_that_nobody_foresaw_is_its_own_row(watch: Watch, monkeypatch):
     watch.azure.advance(days=14)
     tender = watch.tender()
-    monkeypatch.setattr(tender._ports.inference, "chat", raising(KeyError("choices")))
+    monkeypatch.setattr(tender.ports.inference, "chat", raising(KeyError("choices")))
     (row,) = tender.act(tender.look([watch.list]))
     assert (row.outcome, row.code) == (Outcome.NOT_PINGED, 1)
     assert "unreadable: KeyError('choices')" in row.reason
@@ -369,8 +368,8 @@ def test_what_is_due_comes_before_what_could_not_be_looked_at_and_writes_come_la
         watch.azure.chat(f"{one.id}/deployments/bot")
     watch.azure.advance(days=12)
     tender, real = watch.tender(), watch.wire
-    listing = tender._ports.arm.listing
-    monkeypatch.setattr(tender._ports.arm, "listing", lambda one: {}["date"] if one == lists[1].id else listing(one))
+    listing = tender.ports.arm.listing
+    monkeypatch.setattr(tender.ports.arm, "listing", lambda one: {}["date"] if one == lists[1].id else listing(one))
     steps = tender.look([watchlist.WatchList(version=1, accounts=lists)])
     real.wire.counted.clear()
     rows = tender.act(steps)
@@ -382,9 +381,9 @@ def test_what_is_due_comes_before_what_could_not_be_looked_at_and_writes_come_la
 def test_a_deployment_that_failed_is_pinged_and_an_alarm_all_the_same(watch: Watch, monkeypatch):
     watch.azure.advance(days=14)
     tender = watch.tender()
-    found = tender._ports.arm.listing(watch.account)
+    found = tender.ports.arm.listing(watch.account)
     failed = Listing(found.at, tuple(replace(one, state="Failed") for one in found.deployments))
-    monkeypatch.setattr(tender._ports.arm, "listing", lambda _account: failed)
+    monkeypatch.setattr(tender.ports.arm, "listing", lambda _account: failed)
     (row,) = tender.act(tender.look([watch.list]))
     assert (row.outcome, row.code, row.ok) == (Outcome.PINGED, 1, False)
     assert "Azure says Failed of it" in row.reason
@@ -471,13 +470,13 @@ def test_one_whose_model_is_gone_too_is_not_brought_back(watch: Watch):
     ("states", "outcome"), [(["Creating", "Succeeded"], Outcome.REVIVED), (["Failed"], Outcome.NOT_REVIVED)]
 )
 def test_one_that_somebody_else_puts_back_is_brought_back_once_it_has_succeeded(watch, monkeypatch, states, outcome):
-    view = watch.tender()._ports.arm.deployment(watch.account, "bot")
+    view = watch.tender().ports.arm.deployment(watch.account, "bot")
     watch.azure.advance(days=16)
     tender = watch.tender()
     steps = tender.look([watch.list])
     told = iter(states)
-    monkeypatch.setattr(tender._ports.arm, "create_deployment", lambda *_a, **_h: False)
-    monkeypatch.setattr(tender._ports.arm, "deployment", lambda *_a: replace(view, state=next(told)))
+    monkeypatch.setattr(tender.ports.arm, "create_deployment", lambda *_a, **_h: False)
+    monkeypatch.setattr(tender.ports.arm, "deployment", lambda *_a: replace(view, state=next(told)))
     (row,) = tender.act(steps)
     assert (row.outcome, row.ok) == (outcome, outcome is Outcome.REVIVED), row.reason
     assert len(watch.slept) == len(states) - 1
