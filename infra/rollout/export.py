@@ -74,7 +74,7 @@ def take(root: Path, rollout: str, *, commit: str = "HEAD", dirty: bool = False)
         text = "is not committed, and a rollout runs from a commit; commit it, or export what is there with --dirty"
         raise SpecError([Mistake(name, 0, "", text) for name in (*differs[:_NAMED], *more)])
     target = folder(root, rollout) / "source"
-    with _enough_room(target), _in_place_of(target) as partial, tempfile.TemporaryDirectory() as scratch:
+    with enough_room(target), _in_place_of(target) as partial, tempfile.TemporaryDirectory() as scratch:
         index = _Index(repository, Path(scratch))
         if differs:
             name = f"dirty-{index.read_working_tree(differs)}"
@@ -119,7 +119,7 @@ def unpack(packed: bytes, root: Path, rollout: str) -> Path:
     if target.is_dir():
         return target
     try:
-        with _enough_room(target), _in_place_of(target) as partial:
+        with enough_room(target), _in_place_of(target) as partial:
             with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as tar:
                 _extract(tar, partial)
             _link_ours(root, partial, target)
@@ -261,7 +261,8 @@ def _in_place_of(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _enough_room(where: Path) -> Iterator[None]:
+def enough_room(where: Path) -> Iterator[None]:
+    """Raise HearthError, in words, where a file cannot be written: a full disk stops a whole rollout."""
     try:
         yield
     except OSError as error:

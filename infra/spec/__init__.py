@@ -1,6 +1,5 @@
 """The wish: what the files in stacks/ say, read once into frozen types, every mistake at once."""
 
-from infra.spec.in_rollout import names_in_rollout
 from infra.spec.limits import Limits
 from infra.spec.load import check_project, load_record, load_stack
 from infra.spec.model import (
