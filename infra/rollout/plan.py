@@ -54,8 +54,19 @@ def make(wanted: Wanted, observed: Mapping[str, Observed], commit: str) -> Plan:
     """The plan. A stack that is not among `observed` was never up."""
     planner = _Planner(wanted, observed)
     waves = tuple(planner.wave(wave) for wave in wanted.rollout.waves)
-    window = wanted.rollout.file.defaults.rollback_window.total_seconds()
-    return Plan(fleet=wanted.fleet, commit=commit, waves=waves, rollback_window=window)
+    file = wanted.rollout.file
+    used = {name: file.gates[name] for wave in waves for name in wave.gates}
+    asked = {name: gate.approval for name, gate in used.items() if gate.approval is not None}
+    return Plan(
+        fleet=wanted.fleet,
+        commit=commit,
+        waves=waves,
+        rollback_window=file.defaults.rollback_window.total_seconds(),
+        gates={name: gate.kind for name, gate in used.items()},
+        approvers={name: tuple(approval.by) for name, approval in asked.items()},
+        hooks=(*(["before"] if file.hooks.before_wave else []), *(["after"] if file.hooks.after_wave else [])),
+        approval_limit=file.limits.approval.total_seconds(),
+    )
 
 
 def rollout_of(outputs: Mapping[str, Any] | None) -> str | None:
@@ -177,9 +188,9 @@ class _Planner:
         )
 
     def _served(self, facts: Mapping[str, Any]) -> Served:
-        """A model as outputs tell it; the tenant of its source is known from the records."""
+        """A model as outputs tell it; what they do not tell of the tenant of its source, the records may."""
         source = facts.get("source")
-        tenant = facts.get("tenant") or self.tenants.get(str(source).lower())
+        tenant = (facts.get("settings") or {}).get("sourceTenant") or self.tenants.get(str(source).lower())
         return Served(model=str(facts["model"]), version=str(facts["version"]), source=source, tenant=tenant)
 
     def _move(
@@ -219,7 +230,7 @@ class _Planner:
             yield f"{where}{twice}"
         if move.before is not None and move.strategy == "inPlace":
             has, wants = stands[wish.name].sku, (wish.sku.name, wish.sku.capacity)
-            if (has[0].lower(), has[1]) != (wants[0].lower(), wants[1]):
+            if has[0] and (has[0].lower(), has[1]) != (wants[0].lower(), wants[1]):
                 changed = f"from {has[0]} {has[1]} to {wants[0]} {wants[1]}"
                 yield f"{where}its SKU changes too ({changed}), and Azure takes no change of both; pulumi up first"
         if move.before is not None and move.strategy == "beside":

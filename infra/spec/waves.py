@@ -18,6 +18,7 @@ from infra.spec.model import Stack
 from infra.spec.project import Project
 from infra.spec.reading import BAD, Reader, describe
 from infra.spec.rollout import (
+    KINDS,
     Approval,
     Commands,
     Defaults,
@@ -33,10 +34,14 @@ from infra.spec.rules import percent, rules
 FILE = "rollout.yaml"
 SLOT = "-b"
 """What the second of a deployment's two Azure names ends in."""
-KINDS = ("ready", "prompts", "compare", "metrics", "command", "approval")
-_OF_KIND = {"passRate": ("prompts",), "p95": ("prompts",), "worseBy": ("compare",), "timeout": KINDS[:-1]}
+_OF_KIND: dict[str, tuple[str, ...]] = {
+    "passRate": ("prompts",),
+    "p95": ("prompts",),
+    "worseBy": ("compare",),
+    "timeout": tuple(kind for kind in KINDS if kind != "approval"),
+}
 """Keys that only some kinds of gates have."""
-_SETTINGS: dict[str, Any] = {
+DECIDED: dict[str, Any] = {
     "strategy": "inPlace",
     "concurrency": 2,
     "tolerance": 0,
@@ -51,6 +56,9 @@ Targets = list[str] | dict[str, str]
 
 def load_rollout(project: Project, stacks: list[Stack]) -> Rollout:
     """The file with its waves resolved; `stacks` are all that could be read. Raises SpecError with every mistake."""
+    if not (project.stacks / FILE).exists():
+        text = "does not exist; docs/rollout.md tells what it says"
+        raise SpecError([Mistake(project.shown(project.stacks / FILE), 0, "", text)])
     reading = _Reading(project, stacks)
     rollout = reading.rollout()
     if rollout is None:
@@ -181,7 +189,7 @@ class _Reading:
 
     def _setting(self, wave: Wave, name: str) -> Any:
         said = [getattr(place, name) for place in (wave, self.defaults)]
-        return next((value for value in said if value is not None), _SETTINGS[name])
+        return next((value for value in said if value is not None), DECIDED[name])
 
     # --- targets ---------------------------------------------------------------------------------------------------
 
