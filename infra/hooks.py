@@ -132,11 +132,11 @@ class Hooks:
         if (now.sku.lower(), now.capacity) == (after.sku.lower(), after.capacity):
             return
         pulumi.log.info(f"{where}: capacity {now.capacity} → {after.capacity} first, then the model")
-        self._past_siblings(
+        self.past_siblings(
             wish.name, lambda: self._arm.set_capacity(self._stack.account_id, wish.name, after.sku, after.capacity)
         )
 
-    def _past_siblings(self, name: str, write: Callable[[], None]) -> None:
+    def past_siblings(self, name: str, write: Callable[[], None]) -> None:
         """A write of our own, as patient with other writers as the engine's; raises Busy when patience ends."""
         for tried in itertools.count(1):
             try:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -109,7 +110,7 @@ class Program:
 
         `named` tells whether rollout.yaml names the stack. Raises SpecError, HearthError.
         """
-        self.stack, self.last, self.named = stack, last, named
+        self.stack, self.last, self.moves, self.named = stack, last, moves, named
         self.standings = serving.decide(stack, last.get("deployments") or {}, moves, named=named)
         self.wishes = {
             slot.name: serving.wish_of(standing, slot, stack.account_id)
@@ -136,6 +137,7 @@ class Program:
         for resource in self.adopted.values():
             pulumi.log.info(f"{resource} is in Azure and not in the state: taking it in")
         self._require_same_account()
+        self._drop_left_behind()
         for standing in self.standings.values():
             if standing.remark:
                 pulumi.log.warn(standing.remark)
@@ -368,6 +370,27 @@ class Program:
                 f"the state (pulumi state delete URN --stack {self.stack.name}; URNs: pulumi stack --show-urns), and "
                 f"the tag {recover.STACK_TAG} off the account"
             )
+
+    def _drop_left_behind(self) -> None:
+        """Delete a slot that a killed run made and the state never knew, now that it is wanted no more.
+
+        Had the state known it, Pulumi would delete it. Only a rollout's own runs do so: a refresh runs the program too.
+        """
+        if self.notes is None or not (self.moves or self.named):
+            return
+        for name in (slot for wish in self.stack.deployments for slot in (wish.name, f"{wish.name}-b")):
+            address = naming.deployment_id(self.stack.account_id, name)
+            if name in self.wishes or address.lower() in self.notes.held:
+                continue
+            found = self.arm.resource(address, _API["deployment"])
+            if found is None or found.tags.get(recover.STACK_TAG) != self.stack.tag:
+                continue
+            text = f"{self.stack.name}/{name} is in Azure, left by a run that was killed; nothing leads to it"
+            if self.moves is None or pulumi.runtime.is_dry_run():
+                pulumi.log.warn(f"{text}. The next step of a rollout here deletes it")
+            else:
+                pulumi.log.warn(f"{text}: deleting it")
+                self.hooks.past_siblings(name, partial(self.arm.delete_deployment, self.stack.account_id, name))
 
     def _keep_notes(self, declared: list[pulumi.CustomResource | None]) -> None:
         """What is in the state after this run needs no adoption in the next."""
