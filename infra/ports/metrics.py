@@ -123,12 +123,13 @@ class Metrics:
         self._lock = threading.Lock()
         self._regions: dict[str, MetricsClient] = {}
 
-    def of_account(self, account_id: str, *, since: datetime, now: datetime) -> Readings:
+    def of_account(self, account_id: str, *, since: datetime, now: datetime, fine: bool = False) -> Readings:
         """What the metrics of an account say of the time from `since` to `now`, by the resource manager's clock.
 
+        `fine`: from the minute of `since`, by minutes for a day and somewhat longer stretches for more.
         Raises Refused, NotFound, Busy, Unreachable, LoginFailed.
         """
-        span = _Span.between(since, now)
+        span = (_Span.fine if fine else _Span.between)(since, now)
         found = self._asked(account_id, f"{CALLS},{TOKENS}", _SUCCESSFUL, "total", span)
         return Readings(account_id.lower(), span.buckets(found, account_id))
 
