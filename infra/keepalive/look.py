@@ -85,8 +85,8 @@ class _Account:
 
     def called(self, wish: watchlist.Deployment) -> datetime | None:
         """When its last stretch with calls began, as far as metrics were read."""
-        found = self.long_ago or self.readings
-        traffic = found.buckets.get(wish.active.lower(), ()) if isinstance(found, Readings) else ()
+        read = [one.buckets for one in (self.readings, self.long_ago) if isinstance(one, Readings)]
+        traffic = [bucket for buckets in read for bucket in buckets.get(wish.active.lower(), ())]
         return max((bucket.start for bucket in traffic if bucket.calls), default=None)
 
 
@@ -98,12 +98,12 @@ class Look:
     limits: Limits
     memory: Memory | None
     patience: Patience
-    _developer: frozenset[str] = frozenset()
+    _developer: frozenset[str] = field(init=False, default=frozenset())
     """SKUs of the Developer tier, in lower case."""
-    _login_failed: LoginFailed | None = None
-    _logs: dict[str, tuple[Entry, ...] | HearthError] = field(default_factory=dict)
+    _login_failed: LoginFailed | None = field(init=False, default=None)
+    _logs: dict[str, tuple[Entry, ...] | HearthError] = field(init=False, default_factory=dict)
     """By subscription, where something is gone."""
-    _remembered: Mapping[str, Remembered] = field(default_factory=dict)
+    _remembered: Mapping[str, Remembered] = field(init=False, default_factory=dict)
     """By the deployment's id."""
 
     def at(self, wanted: Iterable[watchlist.WatchList]) -> list[Step]:
@@ -204,8 +204,7 @@ class Look:
             known = self._logs[subscription]
             more = self._entries(subscription, moments[subscription], self.ports.log.of_groups)
             if isinstance(known, tuple):
-                both = more if isinstance(more, HearthError) else (*known, *more)
-                self._logs[subscription] = both if isinstance(both, HearthError) else _newest_first(both)
+                self._logs[subscription] = _newest_first((*known, *more)) if isinstance(more, tuple) else more
 
         self.patience.side_by_side(read_groups, sorted(unknown))
 

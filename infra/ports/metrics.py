@@ -122,10 +122,10 @@ class Metrics:
     def of_account(self, account_id: str, *, since: datetime, now: datetime, fine: bool = False) -> Readings:
         """What the metrics of an account say of the time from `since` to `now`, by the resource manager's clock.
 
-        In hours and longer stretches; `fine` ones begin at a minute and are as short as may be. Raises Refused,
-        NotFound, Busy, Unreachable, LoginFailed.
+        `fine`: from the minute of `since`, by minutes for a day and somewhat longer stretches for more.
+        Raises Refused, NotFound, Busy, Unreachable, LoginFailed.
         """
-        span = _Span.fine(since, now) if fine else _Span.between(since, now)
+        span = (_Span.fine if fine else _Span.between)(since, now)
         found = self._asked(account_id, f"{CALLS},{TOKENS}", _SUCCESSFUL, "total", span)
         return Readings(account_id.lower(), span.buckets(found, account_id))
 

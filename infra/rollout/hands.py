@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ from infra.rollout import diagnosis, export, gap, virtualenv
 from infra.rollout.engine import Engine, up
 from infra.rollout.foreign import changed_by_others
 from infra.rollout.running import Files, Stop, attend
-from infra.rollout.usage import LOOK_BACK, Usage
 from infra.rollout.values import Phase, StepResult, Target, promotion
 from infra.spec import open_project
 from infra.spec.duration import show
@@ -62,20 +60,13 @@ class EngineHands:
         *,
         env: Mapping[str, str] | None = None,
         calls: Calls | None = None,
-        usage: Usage | None = None,
-        window: timedelta = LOOK_BACK,
         say: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        """`source` is the export; `env` (ours) is what the engine gets; `say` hears of waits.
-
-        `calls` measure gaps. `usage` tells whether somebody still calls what is to be retired, and looks back for as
-        long as the rollback `window`, an hour at most; without it nobody is taken to.
-        """
+        """`source` is the export; `env` (ours) is what the engine gets; `calls` measure gaps; `say` hears of waits."""
         self._source, self._project, self._limits = source, project, limits
         self._root = source.parents[3]  # of <root>/.hearth/rollouts/<id>/source
         self._given = dict(os.environ if env is None else env)
         self._calls, self._say = calls, say
-        self._usage, self._back = usage, min(window, LOOK_BACK)
         self._stop = Stop()
         self._settling = threading.Lock()
 
@@ -113,8 +104,6 @@ class EngineHands:
             state = self._recovered(stacks, stack, files, until)
             if other := changed_by_others(state.outputs, rollout, target, phase):
                 return StepResult(outcome="foreign", reason=f"{stack}: {other}")
-            if phase == "retire" and (wanted := self._still_called(target)):
-                return StepResult(outcome="failed", reason=f"{stack}: {wanted}")
             if state.outputs is None:
                 stacks.create(stack, self._secrets_provider(stack))
             engine = Engine(command, env, files, limit, self._stop)
@@ -197,26 +186,6 @@ class EngineHands:
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise Stopped("stopped while waiting for others")
-
-    def _still_called(self, target: Target) -> str:
-        """Why what this rollout replaced is to be kept; empty if nobody calls it any more."""
-        old = [m.active for m in target.moves if m.strategy == "beside" and m.before is not None]
-        if self._usage is None or not old:
-            return ""
-        back = show(self._back)
-        try:
-            calls = self._usage.calls(target.account, old, self._back)
-        except LoginFailed:
-            raise
-        except HearthError as error:
-            return f"whether somebody still calls {', '.join(old)} is not known, so it is kept: {_one_line(str(error))}"
-        for name, number in calls.items():
-            if number:
-                return (
-                    f"{name} still gets calls ({number} in the last {back}), so it is kept; lead its callers to the "
-                    "active name (docs/rollout.md)"
-                )
-        return ""
 
     # --- details ---------------------------------------------------------------------------------------------------
 

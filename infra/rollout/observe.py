@@ -7,20 +7,23 @@ matters. A login that is refused ends it all, for it would look like that everyw
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from infra.errors import HearthError, LoginFailed, NotFound
-from infra.ports.arm import Arm, TunedSku
+from infra.ports.arm import Arm, Listing, TunedSku
 from infra.ports.stacks import Stacks
 from infra.rollout.plan import Observed, Quota
-from infra.rollout.usage import Usage
+from infra.rollout.quiet import Metrics, use
 from infra.spec import Stack
 from infra.spec.promotion import Served
 
 T = TypeVar("T")
 AT_ONCE = 8
+LOOK_BACK = timedelta(hours=1)
+"""How far back calls to a standby are looked for."""
 
 
 def observe(
@@ -28,14 +31,15 @@ def observe(
     stacks: Mapping[str, Stack],
     backend: Stacks,
     arm: Arm,
-    usage: Usage,
+    metrics: Metrics,
+    ping_tokens: Collection[int],
     told: Callable[[str], None] = lambda _name: None,
 ) -> dict[str, Observed]:
     """What stands at these stacks; `stacks` are those whose files can be read, `told` hears of each that is done.
 
-    Raises LoginFailed.
+    `ping_tokens`: what our ping counts as (limits.yaml). Raises LoginFailed.
     """
-    eyes = _Eyes(backend, arm, usage)
+    eyes = _Eyes(backend, arm, metrics, ping_tokens)
 
     def one(name: str) -> Observed:
         found = eyes.look(name, stacks.get(name))
@@ -49,8 +53,8 @@ def observe(
 class _Eyes:
     """Looks at one stack after another, and once at what they share."""
 
-    def __init__(self, backend: Stacks, arm: Arm, usage: Usage) -> None:
-        self._backend, self._arm, self._usage = backend, arm, usage
+    def __init__(self, backend: Stacks, arm: Arm, metrics: Metrics, ping_tokens: Collection[int]) -> None:
+        self._backend, self._arm, self._metrics, self._tokens = backend, arm, metrics, ping_tokens
         self._lock = threading.Lock()
         self._regions: dict[tuple[str, str], _Region] = {}
 
@@ -64,19 +68,22 @@ class _Eyes:
             return Observed(unread=" ".join(str(error).split()))
         if stack is None:
             return Observed(outputs=outputs)
+        listing, there = None, None
+        try:
+            listing = self._arm.listing(stack.account_id)
+            there = {d.name: Served(model=d.model, version=d.version, source=d.source) for d in listing.deployments}
+        except NotFound:
+            there = {}
+        except LoginFailed:
+            raise
+        except HearthError:  # the plan leaves it open
+            pass
         return Observed(
             outputs=outputs,
-            deployments=_or_nothing(lambda: self._deployments(stack)),
+            deployments=there,
             quota=(_or_nothing(lambda: self._quota(stack)) or {}) if outputs else {},
-            standby_calls=_or_nothing(lambda: self._standby_calls(stack, outputs or {})) or {},
+            standby_calls=_or_nothing(lambda: self._standby_calls(stack, listing, outputs or {})) or {},
         )
-
-    def _deployments(self, stack: Stack) -> dict[str, Served]:
-        try:
-            found = self._arm.deployments(stack.account_id)
-        except NotFound:
-            return {}
-        return {d.name: Served(model=d.model, version=d.version, source=d.source) for d in found}
 
     def _quota(self, stack: Stack) -> dict[str, Quota]:
         """By deployment, what a second one would draw on; without those of which the region does not tell it."""
@@ -100,13 +107,16 @@ class _Eyes:
                 self._regions[key] = known
         return known
 
-    def _standby_calls(self, stack: Stack, outputs: Mapping[str, Any]) -> dict[str, int]:
+    def _standby_calls(self, stack: Stack, listing: Listing | None, outputs: Mapping[str, Any]) -> dict[str, int]:
         deployments: Mapping[str, Any] = outputs.get("deployments") or {}
         standbys = {name: str(facts["standby"]["name"]) for name, facts in deployments.items() if facts.get("standby")}
-        if not standbys:
+        if listing is None:
             return {}
-        calls = self._usage.calls(stack.account_id, standbys.values())
-        return {name: calls[standby] for name, standby in standbys.items()}
+        since, now = listing.at - LOOK_BACK, listing.at
+        return {
+            name: use(self._metrics, stack.account_id, standby, self._tokens, since=since, now=now).calls
+            for name, standby in standbys.items()
+        }
 
 
 class _Region:

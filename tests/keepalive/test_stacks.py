@@ -93,6 +93,13 @@ def test_what_stands_by_is_kept_alive_too_and_never_recommended_to_go(root: Path
     assert standby.keep_alive.revive
 
 
+@pytest.mark.parametrize(("source", "tenant"), [(ACCOUNT.replace("oai", "train"), "t-9"), (None, None)])
+def test_the_source_is_put_back_by_the_tenant_of_the_last_up_whatever_the_record_says_now(root, source, tenant):
+    known = BOT | {"source": source, "settings": {"sourceTenant": "t-9"}}
+    (one,) = watched(root, UP | {"deployments": {"support-bot": known}}).list.accounts[0].deployments
+    assert (one.source, one.source_tenant) == (source, tenant)
+
+
 def test_a_stack_whose_file_is_right_and_that_is_up_has_nothing_to_be_said_of_it(root: Path):
     found = watched(root, UP)
     assert found.remarks == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -18,12 +19,13 @@ from infra.keepalive.memory import Memory
 from infra.keepalive.report import Outcome, Row
 from infra.keepalive.tend import Tender
 from infra.localazure import deployments, faults, ids, roles
-from infra.ports import metrics
+from infra.ports import activity, metrics
 from infra.ports.arm import Listing
 from infra.spec import limits
 from tests.keepalive.inprocess import CloudInProcess, ports
 from tests.localazure.cloud import OWNER, PRODUCTION, TUNED, Cloud
 
+PERSON = "cccccccc-0000-4000-8000-000000000001"
 SUBSCRIPTION = f"/subscriptions/{PRODUCTION}"
 
 
@@ -161,6 +163,17 @@ def test_a_second_run_within_minutes_remembers_the_first_though_metrics_do_not_t
     assert watch.asked("POST", "completions") == 1
 
 
+def test_tenders_of_two_machines_ping_once_each_at_most_until_metrics_tell(watch: Watch, tmp_path: Path):
+    watch.azure.advance(days=14)
+    job, laptop = (Memory(tmp_path / f"{name}.db", "local") for name in ("job", "laptop"))
+    for _ in range(2):
+        watch.run(job)
+        watch.run(laptop)
+    assert watch.asked("POST", "completions") == 2
+    watch.azure.advance(hours=1)
+    assert watch.run().outcome is Outcome.KEPT, "a third one, that remembers nothing, reads of them"
+
+
 def test_two_tenders_never_revive_twice(watch: Watch):
     watch.azure.advance(days=16)
     tenders = [watch.tender() for _ in range(3)]
@@ -195,8 +208,31 @@ def test_a_login_that_may_not_read_metrics_pings_early_and_says_so(watch: Watch)
     assert role.actions, "it reads accounts and deployments"
     watch.azure.advance(days=12)
     row = watch.run(who=who)
-    assert row.outcome is Outcome.PINGED
-    assert row.certainty in {"assumed", "never called"}
+    assert (row.outcome, row.certainty) == (Outcome.PINGED, "assumed")
+    assert "does not have authorization to perform action 'Microsoft.Insights/metrics/read'" in row.reason
+
+
+def test_metrics_of_a_dimension_that_azure_does_not_know_count_as_no_calls_and_it_is_pinged_early(watch, monkeypatch):
+    monkeypatch.setattr(metrics, "_SUCCESSFUL", "ModelDeployment eq '*' and StatusCode eq '200'")
+    watch.azure.advance(days=6)
+    watch.azure.chat(f"{watch.account}/deployments/bot")
+    watch.azure.advance(days=6)
+    row = watch.run()
+    assert row.outcome is Outcome.PINGED, "six days after its last call"
+    for _ in range(2):
+        watch.azure.advance(days=2)
+        row = watch.run()
+        assert row.outcome is Outcome.PINGED, "it costs a ping a run until somebody hears of it"
+    assert "so they are not to be believed" in row.reason
+
+
+@pytest.mark.parametrize("skew", [-3600, 3600])
+def test_a_machine_whose_clock_is_an_hour_wrong_decides_the_same(watch: Watch, monkeypatch, skew: int):
+    watch.azure.advance(days=10, hours=23, minutes=30)
+    real, right = time.time, watch.run(dry_run=True)
+    monkeypatch.setattr(time, "time", lambda: real() + skew)
+    wrong = watch.run(dry_run=True)
+    assert msgspec.structs.replace(wrong, at=right.at) == right
 
 
 def test_a_throttled_ping_waits_as_it_is_told(watch: Watch):
@@ -394,7 +430,51 @@ def test_an_account_that_is_gone_is_told_and_nothing_is_written(watch: Watch):
     watch.azure.settle()
     row = watch.run()
     assert (row.outcome, row.code) == (Outcome.WARNED, 1)
-    assert "its account is gone" in row.reason
+    assert f"its account is gone from Azure; deleted with its account by {PERSON} at" in row.reason
+    assert watch.asked("GET", "/eventtypes/management/values") == 1
+
+
+def test_a_resource_group_that_a_person_deleted_is_told_as_that(watch: Watch, monkeypatch):
+    group = watch.account.partition("/providers/")[0]
+    watch.azure.ask("DELETE", watch.account)
+    watch.azure.settle()
+    assert watch.azure.ask("DELETE", group, version="2021-04-01").status in {200, 202}
+    watch.azure.settle()
+    monkeypatch.setattr(
+        "infra.ports.activity._DELETIONS", activity._DELETIONS - {"microsoft.cognitiveservices/accounts/delete"}
+    )
+    row = watch.run()
+    assert f"its account is gone from Azure; deleted with its resource group by {PERSON} at" in row.reason
+
+
+def test_what_went_with_an_account_that_is_made_anew_is_not_brought_back(watch: Watch):
+    watch.azure.advance(days=16)
+    assert watch.run().outcome is Outcome.REVIVED, "the service's own deletion, the account stands"
+    watch.azure.settle()
+    watch.azure.ask("DELETE", watch.account)
+    watch.azure.settle()
+    watch.azure.advance(days=3)
+    assert watch.azure.account() == watch.account
+    row = watch.run()
+    assert (row.outcome, row.code) == (Outcome.WARNED, 1)
+    assert f"deleted with its account by {PERSON} at" in row.reason
+    assert not watch.stands()
+
+
+def test_a_deletion_before_the_last_call_is_not_the_one_that_took_it(watch: Watch):
+    watch.azure.ask("DELETE", watch.account)
+    watch.azure.settle()
+    assert watch.azure.put(watch.account, {"location": "swedencentral", "properties": {"restore": True}}).status < 300
+    watch.azure.settle()
+    assert watch.stands(), "a restore brings it back"
+    watch.azure.advance(hours=12)
+    watch.azure.chat(f"{watch.account}/deployments/bot")
+    watch.azure.switch(idle_deletion_logged="none")
+    watch.azure.app.wire_up()
+    watch.azure.advance(days=16)
+    assert not watch.stands()
+    row = watch.run()
+    assert row.outcome is Outcome.REVIVED, row.reason
 
 
 # --- revive --------------------------------------------------------------------------------------------------------
@@ -418,7 +498,7 @@ def test_one_that_a_person_deleted_is_named_and_stays_gone(watch: Watch):
     watch.azure.settle()
     row = watch.run()
     assert (row.outcome, row.code) == (Outcome.WARNED, 1)
-    assert "deleted by cccccccc-0000-4000-8000-000000000001" in row.reason
+    assert f"deleted by {PERSON}" in row.reason
     assert not watch.stands()
 
 
