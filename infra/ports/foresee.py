@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from infra.errors import HearthError, Unreachable
-from infra.ports.stacks import command, meaning
+from infra.ports.stacks import executable, meaning
 
 LONGEST = 1800
 """Seconds that one preview may take."""
@@ -100,7 +100,7 @@ class Engine:
         return self._ask(stack, ["refresh", "--preview-only", "--run-program=false"], None)
 
     def _ask(self, stack: str, words: Sequence[str], environment: Mapping[str, str] | None) -> Foreseen:
-        arguments = [command(), *words, "--json", "--non-interactive", "--stack", stack]
+        arguments = [executable(), *words, "--json", "--non-interactive", "--stack", stack]
         env = {**os.environ, **(environment or {})}
         try:
             done = subprocess.run(
