@@ -20,7 +20,7 @@ from infra.rollout.commands import Commands
 from infra.rollout.kinds import KINDS, WORST, Candidate, Kind, Moments, Ports, Ready, Tools, read_prompts, worst
 from infra.rollout.values import GateResult, Move, Target
 from infra.spec.duration import show
-from infra.spec.limits import Limits
+from infra.spec.limits import Limits, did_you_mean
 from infra.spec.project import Project
 from infra.spec.rollout import Gate, TimeLimits
 
@@ -70,6 +70,13 @@ class Gates:
         """
         return _at_all(target, lambda move: self._quiet(target, move, since))
 
+    def require(self, name: str) -> None:
+        """Raises SpecError for a gate that there is not, or whose file of prompts is written wrong."""
+        rule = self._kind(name).rule
+        for file in (rule.prompts, rule.compare):
+            if file is not None:
+                read_prompts(self._tools.project, file)
+
     def foretell(self, target: Target, name: str) -> str:
         """What a gate would do at a target. Raises SpecError for what is written wrong."""
         kind = self._kind(name)
@@ -91,7 +98,9 @@ class Gates:
         rule = self._gates.get(name) or (Gate(ready=True) if name == Ready.key else None)
         key = next((key for key in KINDS if rule is not None and getattr(rule, key) is not None), None)
         if rule is None or key is None:
-            raise SpecError([Mistake("stacks/rollout.yaml", 0, f"gates/{name}", "there is no gate of this name")])
+            known = [*self._gates, *({Ready.key} - set(self._gates))]
+            text = f"there is no gate of this name{did_you_mean(name, known)}"
+            raise SpecError([Mistake("stacks/rollout.yaml", 0, f"gates/{name}", text)])
         return KINDS[key](rule, rule.timeout or self._limits.gate, self._tools)
 
     def _endpoint(self, account: str) -> str:
