@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from infra.spec.promotion import Placed, Promotion, Served
-from infra.spec.rollout import OnFailure, Strategy
+from infra.spec.rollout import GateKind, OnFailure, Strategy
 
 Standing = Literal["move", "upToDate", "first", "refused"]
 
@@ -78,6 +78,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The commit; `dirty-<tree>` for a tree that was exported as it stood."""
     waves: tuple[Wave, ...]
     rollback_window: float
+    gates: dict[str, GateKind] = {}
+    """What each gate that a wave names is; one that is not named here is of kind `command`."""
+    approvers: dict[str, tuple[str, ...]] = {}
+    """Of gates that ask a person: who may say yes; empty or absent: anybody."""
+    hooks: tuple[Literal["before", "after"], ...] = ()
+    """Whether there is anything to run before and after each wave."""
+    approval_limit: float = 7 * 86400.0
+    """Seconds that a question to a person stands; then the rollout pauses."""
+    check_every: float = 300.0
+    """Seconds between two looks at the metrics during a bake."""
 
     @property
     def digest(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -11,6 +11,8 @@ from infra.spec.model import Count, Notify, Tags, Written, check
 
 Strategy = Literal["inPlace", "beside"]
 OnFailure = Literal["pause", "rollbackWave", "rollbackAll"]
+GateKind = Literal["ready", "prompts", "compare", "metrics", "command", "approval"]
+KINDS: tuple[GateKind, ...] = get_args(GateKind)
 Word = Annotated[str, check("word")]
 """A name of one's own, to be typed on a command line."""
 Tolerance = Annotated[int | str, check("tolerance")]
@@ -76,6 +78,11 @@ class Gate(Written, frozen=True):
     """Of compare: by how much the pass rate may fall (0)."""
     timeout: timedelta | None = None
     """Instead of limits.gate."""
+
+    @property
+    def kind(self) -> GateKind:
+        """Which of the kinds it is. A gate that was read is exactly one of them."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
 
 
 class MetricsRule(Written, frozen=True):

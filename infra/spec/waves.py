@@ -18,6 +18,7 @@ from infra.spec.model import Stack
 from infra.spec.project import Project
 from infra.spec.reading import BAD, Reader, describe
 from infra.spec.rollout import (
+    KINDS,
     Approval,
     Commands,
     Defaults,
@@ -33,8 +34,12 @@ from infra.spec.rules import percent, rules
 FILE = "rollout.yaml"
 SLOT = "-b"
 """What the second of a deployment's two Azure names ends in."""
-KINDS = ("ready", "prompts", "compare", "metrics", "command", "approval")
-_OF_KIND = {"passRate": ("prompts",), "p95": ("prompts",), "worseBy": ("compare",), "timeout": KINDS[:-1]}
+_OF_KIND: dict[str, tuple[str, ...]] = {
+    "passRate": ("prompts",),
+    "p95": ("prompts",),
+    "worseBy": ("compare",),
+    "timeout": tuple(kind for kind in KINDS if kind != "approval"),
+}
 """Keys that only some kinds of gates have."""
 DECIDED: dict[str, Any] = {
     "strategy": "inPlace",
@@ -51,6 +56,9 @@ Targets = list[str] | dict[str, str]
 
 def load_rollout(project: Project, stacks: list[Stack]) -> Rollout:
     """The file with its waves resolved; `stacks` are all that could be read. Raises SpecError with every mistake."""
+    if not (project.stacks / FILE).exists():
+        text = "does not exist; docs/rollout.md tells what it says"
+        raise SpecError([Mistake(project.shown(project.stacks / FILE), 0, "", text)])
     reading = _Reading(project, stacks)
     rollout = reading.rollout()
     if rollout is None:

@@ -43,6 +43,9 @@ def plan(
         for number, wave in enumerate(made.waves, 1):
             _print(planned.heading(wave, number))
             _print(planned.table(wave, currency))
+            for note in planned.notes(wave):
+                typer.echo(f"   {note}")
+            typer.echo()
         typer.echo(planned.summary(made, currency))
     if any(target.standing == "refused" for wave in made.waves for target in wave.targets):
         raise typer.Exit(1)

@@ -21,11 +21,14 @@ ON_FAILURE = {"pause": "pause", "rollbackWave": "roll back the wave", "rollbackA
 _STANDING: dict[Standing, str] = {"move": "", "first": "first", "upToDate": "up to date", "refused": "refused"}
 _COLOURS: dict[Standing, str] = {"move": "default", "first": "cyan", "upToDate": "bright_black", "refused": "red"}
 _SHORT = 20
+_NAMED = 4
+"""Stacks that a note names."""
 
 
 def summary(plan: Plan, currency: str) -> str:
     """The plan in a line."""
     targets = [target for wave in plan.waves for target in wave.targets]
+    besides = extra(targets)
     count = Counter(target.standing for target in targets)
     parts = [
         f"{many(count['move'] + count['first'], 'stack')} to change"
@@ -33,7 +36,7 @@ def summary(plan: Plan, currency: str) -> str:
         f"{count['upToDate']} up to date",
         *([f"{count['refused']} refused"] if count["refused"] else []),
         many(sum(target.calls for target in targets), "write") + " to Azure",
-        f"{cost(extra(targets), currency)} an hour besides while two deployments stand",
+        *([f"{cost(besides, currency)} an hour besides while two deployments stand"] if besides != 0 else []),
     ]
     return f"{plan.fleet} at {commit(plan)}, {many(len(plan.waves), 'wave')}: {'; '.join(parts)}"
 
@@ -42,7 +45,7 @@ def heading(wave: Wave, number: int) -> str:
     """A wave's settings in a line."""
     settings = [
         f"{wave.concurrency} at once",
-        f"{wave.tolerance} may fail{' (strict)' if wave.strict else ''}",
+        f"{wave.tolerance or 'none'} may fail{' (strict)' if wave.strict else ''}",
         f"bakes {span(wave.bake)}",
         f"gates {', '.join(wave.gates)}" if wave.gates else "no gate but ready",
         f"else {ON_FAILURE[wave.on_failure]}",
@@ -53,22 +56,34 @@ def heading(wave: Wave, number: int) -> str:
 
 
 def table(wave: Wave, currency: str) -> Table:
-    """A wave's targets, a row for each deployment that moves; what is to be known stands below its row."""
+    """A wave's targets, a row for each deployment that moves."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in TITLES:
         made.add_column(title, overflow="fold", justify="right" if title in {"writes", "cost an hour"} else "left")
     for target in wave.targets:
         for row in rows(target, currency):
             made.add_row(*row, style=_COLOURS[target.standing])
-        for text in target.why:
-            made.add_row("", "", Text(f"└ {text}", "red" if target.standing == "refused" else "yellow"))
     return made
+
+
+def notes(wave: Wave) -> list[str]:
+    """What is to be known of a wave's targets: why they are refused first, and what holds of several told once."""
+    whom: dict[str, list[str]] = {}
+    for target in sorted(wave.targets, key=lambda one: one.standing != "refused"):
+        for text in target.why:
+            whom.setdefault(text, []).append(target.stack)
+    return [f"{_list(stacks)}: {text}" for text, stacks in whom.items()]
+
+
+def _list(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def rows(target: Target, currency: str) -> Iterator[tuple[str, ...]]:
     """The cells of a target's rows, after TITLES."""
     where = (target.stack, target.location)
-    money = (str(target.calls), cost(target.hosting_extra, currency)) if target.calls else ("", "")
+    money = (str(target.calls or ""), cost(target.hosting_extra, currency) if target.hosting_extra != 0 else "")
     if not target.moves:
         yield (*where, "", "", "", _STANDING[target.standing], "", *money)
     for number, move in enumerate(target.moves):
@@ -104,11 +119,8 @@ def markdown(plan: Plan, currency: str) -> str:
     lines = ["### Rollout", "", summary(plan, currency), ""]
     for number, wave in enumerate(plan.waves, 1):
         lines += [f"**{cell(heading(wave, number))}**", "", _row(TITLES), _row(["---"] * len(TITLES))]
-        notes = []
-        for target in wave.targets:
-            lines += [_row(row) for row in rows(target, currency)]
-            notes += [f"- {target.stack}: {cell(text)}" for text in target.why]
-        lines += ["", *notes, *([""] if notes else [])]
+        lines += [_row(row) for target in wave.targets for row in rows(target, currency)]
+        lines += ["", *(f"- {cell(text)}" for text in notes(wave)), ""]
     return "\n".join(lines)
 
 
