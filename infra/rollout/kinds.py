@@ -21,7 +21,7 @@ from infra.rollout.values import GateResult, Move, Target
 from infra.spec.duration import show
 from infra.spec.limits import Limits
 from infra.spec.project import Project
-from infra.spec.rollout import Gate
+from infra.spec.rollout import Gate, GateKind
 
 T = TypeVar("T")
 Outcome = Literal["pass", "fail", "inconclusive"]
@@ -122,7 +122,7 @@ class Tools:
 class Kind(ABC):
     """One kind of gate, made for one item of `gates`."""
 
-    key: ClassVar[str]
+    key: ClassVar[GateKind]
     """Its key in rollout.yaml."""
     looks: ClassVar[str]
     passes: ClassVar[str]
@@ -345,7 +345,7 @@ class Approval(Kind):
         return f"would ask {' or '.join(by) if by else 'anybody'} for a yes"
 
 
-KINDS: Mapping[str, type[Kind]] = {k.key: k for k in (Ready, Prompts, Compare, Metrics, Command, Approval)}
+KINDS: Mapping[GateKind, type[Kind]] = {k.key: k for k in (Ready, Prompts, Compare, Metrics, Command, Approval)}
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
