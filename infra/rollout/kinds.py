@@ -1,4 +1,4 @@
-"""The kinds of gates: each a small class in one table, which the table in docs/rollout.md is held against."""
+"""The kinds of gates: each a small class in one table, which docs/gates.md shows."""
 
 from __future__ import annotations
 
@@ -332,7 +332,7 @@ class Approval(Kind):
 
     key = "approval"
     looks = "asks a person, once for the wave, before its bake ends"
-    passes = "somebody of `by` (anybody, unless told) says `hearth rollout approve`"
+    passes = "somebody of `by` (anybody, unless told) says yes (`rollout approve`)"
     inconclusive = "nobody has answered within limits.approval; a no is a failure"
 
     def look(self, at: Candidate, since: datetime | None) -> GateResult:
