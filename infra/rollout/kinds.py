@@ -354,7 +354,7 @@ KINDS: Mapping[GateKind, type[Kind]] = {k.key: k for k in (Ready, Prompts, Compa
 def read_prompts(project: Project, name: str) -> tuple[Prompt, ...]:
     """The prompts of a file below stacks/; raises SpecError."""
     path = project.stacks / name
-    return promptfile.read(path, project.shown(path))
+    return promptfile.read(path, project.shown(path)).prompts
 
 
 WORST: tuple[Outcome, ...] = ("fail", "inconclusive", "pass")

@@ -29,4 +29,4 @@ def test_the_prompts_it_shows_are_prompts(tmp_path):
     (block,) = re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     file = tmp_path / "prompts.jsonl"
     file.write_text(block)
-    assert len(promptfile.read(file)) == 5
+    assert len(promptfile.read(file).prompts) == 5
