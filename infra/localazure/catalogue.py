@@ -36,6 +36,7 @@ class Model(msgspec.Struct, frozen=True, rename="camel"):
     lifecycle: str
     default: bool = False
     tunable: bool = True
+    methods: list[str] = ["supervised"]
     chat: bool = True
     embeddings: bool = False
     reasoning: bool = False
