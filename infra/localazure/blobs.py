@@ -196,7 +196,9 @@ def _signatures(secret: str, host: str, container: str, name: str, query: dict[s
     told = ([*head, *middle, *tail], [*head, *users, *middle, *tail], [*head, *users, *middle, "", "", *tail])
     key = base64.b64decode(secret)
     return [
-        base64.b64encode(hmac.new(key, "\n".join(one).encode("utf-8", "surrogatepass"), hashlib.sha256).digest()).decode()
+        base64.b64encode(
+            hmac.new(key, "\n".join(one).encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+        ).decode()
         for one in told
     ]
 

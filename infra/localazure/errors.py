@@ -896,19 +896,15 @@ NOT_TUNABLE = ErrorKind(
     400,
     "invalidPayload",
     "The specified base model does not support fine-tuning.",
-    seen="MicrosoftDocs/azure-docs#116776; for a job without a trainingType that the region lacks BerriAI/litellm#24687",
+    seen="MicrosoftDocs/azure-docs#116776; without a trainingType BerriAI/litellm#24687",
 )
 NO_SUCH_METHOD = ErrorKind(
     400, "invalidPayload", "The base model '{model}' does not support fine-tuning with the method '{method}'."
 )
 FILE_NOT_USABLE = ErrorKind(400, "invalidPayload", "The {which} '{file}' cannot be used: {fact}")
 JOB_QUOTA = ErrorKind(400, "quotaExceeded", "The quota for {what} is reached. The maximum is {limit}.")
-JOB_STATE = ErrorKind(
-    400, "unexpectedEntityState", "The fine-tuning job '{job}' is {status} and cannot be {wanted}."
-)
-MODEL_DEPLOYED = ErrorKind(
-    409, "conflict", "The model '{model}' is deployed as '{deployment}' and cannot be deleted."
-)
+JOB_STATE = ErrorKind(400, "unexpectedEntityState", "The fine-tuning job '{job}' is {status} and cannot be {wanted}.")
+MODEL_DEPLOYED = ErrorKind(409, "conflict", "The model '{model}' is deployed as '{deployment}' and cannot be deleted.")
 
 # --- blobs ---------------------------------------------------------------------------------------------------------
 
@@ -916,7 +912,11 @@ NO_STORAGE = ErrorKind(
     404, "ResourceNotFound", "The specified resource does not exist.", seen="Storage's REST reference", shape="storage"
 )
 NO_CONTAINER = ErrorKind(
-    404, "ContainerNotFound", "The specified container does not exist.", seen="Storage's REST reference", shape="storage"
+    404,
+    "ContainerNotFound",
+    "The specified container does not exist.",
+    seen="Storage's REST reference",
+    shape="storage",
 )
 NO_BLOB = ErrorKind(
     404, "BlobNotFound", "The specified blob does not exist.", seen="Storage's REST reference", shape="storage"

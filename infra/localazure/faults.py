@@ -279,7 +279,9 @@ def at_training(world: World, account: str, region: str) -> tuple[float | None, 
     """What a new fine-tuning job of an account (by id) meets: the seconds it is pending, and what it fails of."""
     target = Target(account, "POST", "Microsoft.CognitiveServices/accounts/OpenAI/fine-tunes/write", account, region)
     stuck = struck(world, "stuck-in-queue", target)
-    doom = next((name for name in ("unsafe-data", "unsafe-model", "training-fails") if struck(world, name, target)), None)
+    doom = next(
+        (name for name in ("unsafe-data", "unsafe-model", "training-fails") if struck(world, name, target)), None
+    )
     return stuck.seconds if stuck is not None else None, doom
 
 

@@ -54,7 +54,7 @@ class Order:
 
 def wire_up(world: World) -> None:
     """Schedule what jobs of a state that was read have coming."""
-    world.on_due(STEP, _go_on_if_due, lambda world, key: _due(world, key))
+    world.on_due(STEP, _go_on_if_due, _due)
     for tuning in world.tunings:
         if tuning.next_at is not None:
             world.schedule(tuning.next_at, STEP, _key(tuning))
@@ -185,7 +185,9 @@ def results(world: World, tuning: Tuning) -> Iterator[bytes]:
     names = ["step", "train_loss", "train_mean_token_accuracy", "valid_loss", world.switches.results_header]
     yield ",".join([*names, "full_valid_loss", "full_valid_mean_token_accuracy"]).encode() + b"\n"
     course = tuning.course
-    for step in range(1, steps_done(tuning, world.now()) + 1) if course is not None else ():
+    if course is None:
+        return
+    for step in range(1, steps_done(tuning, world.now()) + 1):
         one = learning.point(course, step)
         cells = (one.step, one.loss, one.accuracy, one.valid_loss, one.valid_accuracy, one.full_valid_loss,
                  one.full_valid_accuracy)  # fmt: skip

@@ -87,7 +87,7 @@ def level(course: Course, step: int) -> float:
 
 def valid_level(course: Course, step: int) -> float:
     """The validation loss of a step without its noise; what is in the training data too is known by heart."""
-    gap = 0.16 * math.sqrt(min(_heat(course), 3)) * _repetitions(course, step) ** 0.9
+    gap = 0.16 * math.sqrt(min(_heat(course), 3)) * float(_repetitions(course, step) ** 0.9)
     unseen = _floor(course) * 1.04 + _to_learn(course, step) + gap * 150 / (150 + course.unique)
     return (1 - course.overlap) * _thrown_off(course, step, unseen) + course.overlap * level(course, step)
 
@@ -122,7 +122,7 @@ def _to_learn(course: Course, step: int) -> float:
     """What is still to be learned at a step."""
     seen = step * course.batch * min(_heat(course), 3) ** 0.7
     slowness = 40 + 0.02 * course.unique
-    return (_first(course) - _floor(course)) * (1 - course.head_start) * (1 + seen / slowness) ** -0.6
+    return float((_first(course) - _floor(course)) * (1 - course.head_start) * (1 + seen / slowness) ** -0.6)
 
 
 def _repetitions(course: Course, step: int) -> float:
@@ -147,7 +147,7 @@ def _noisy(course: Course, step: int, what: str, loss: float, size: int) -> floa
 
 
 def _accuracy(course: Course, step: int, what: str, loss: float) -> float:
-    usual = 1 / (1 + (loss / (0.7 if course.method == "dpo" else 1.6)) ** 1.2)
+    usual = 1 / (1 + float((loss / (0.7 if course.method == "dpo" else 1.6)) ** 1.2))
     return round(min(1.0, max(0.0, usual + 0.01 * _draw(course, step, f"{what} accuracy"))), 5)
 
 

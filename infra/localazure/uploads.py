@@ -70,9 +70,7 @@ def pending(world: World, account: Account, upload_id: str) -> Upload:
 def add(world: World, upload: Upload, piece: str) -> UploadPart:
     """A part of it; parts come in any order, and one that was sent twice is two parts."""
     block = base64.b64encode(secrets.token_bytes(16)).decode()
-    part = UploadPart(
-        id=f"uplprt-{secrets.token_hex(16)}", block=block, piece=piece, size=world.contents.size([piece])
-    )
+    part = UploadPart(id=f"uplprt-{secrets.token_hex(16)}", block=block, piece=piece, size=world.contents.size([piece]))
     upload.parts.append(part)
     world.uploads.put(_key(upload), upload)
     return part

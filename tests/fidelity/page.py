@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from infra.localazure import errors, generic, switches
-from infra.localazure.http import arm, control, data_plane, entra
+from infra.localazure.http import arm, control, data_plane, entra, storage
 from infra.localazure.http.router import Route
 from tests.fidelity import known, measured
 from tests.fidelity.examples import sample
@@ -76,6 +76,9 @@ def page() -> str:
         _routes("Resource manager", arm.ROUTES),
         _kept(),
         _routes("Data plane", data_plane.ROUTES),
+        _routes(
+            "Blobs", storage.ROUTES, "As much as an import of files needs, at `{account}.blob.core.windows.net`.\n\n"
+        ),
         _routes("Login and metadata", entra.ROUTES),
         _routes("Control API", control.ROUTES, "Needs the header `x-local-azure-key` where a key is asked for.\n\n"),
         _switches(),
