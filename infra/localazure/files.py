@@ -27,7 +27,8 @@ def wire_up(world: World) -> None:
 
 def of(world: World, account: Account, purpose: str = "") -> list[File]:
     """The files of an account, oldest first, or those for one purpose."""
-    return [f for f in world.files.of(ids.key(account.id)) if not purpose or f.purpose == purpose]
+    found = [f for f in world.files.of(ids.key(account.id)) if not purpose or f.purpose == purpose]
+    return sorted(found, key=lambda file: file.created)
 
 
 def find(world: World, account_key: str, file_id: str) -> File | None:

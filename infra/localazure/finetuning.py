@@ -62,7 +62,7 @@ def wire_up(world: World) -> None:
 
 def of(world: World, account: Account) -> list[Tuning]:
     """The jobs of an account, newest first."""
-    return world.tunings.of(ids.key(account.id))[::-1]
+    return _in_order(world, ids.key(account.id))[::-1]
 
 
 def get(world: World, account: Account, job: str) -> Tuning:
@@ -334,9 +334,19 @@ def _take_place(world: World, tuning: Tuning) -> None:
 
 def _let_in(world: World, account_key: str) -> None:
     """Have the jobs that wait for a place try for it, the oldest first."""
-    for tuning in world.tunings.of(account_key):
-        if tuning.phase in _WAITING and tuning.next_at is None:
+    for tuning in _in_order(world, account_key):
+        if tuning.phase in _WAITING and (tuning.next_at is None or tuning.next_at <= world.now()):
             _take_place(world, tuning)
+
+
+def _queue_up(world: World, tuning: Tuning) -> None:
+    """A job has been in the queue long enough: it takes a place in its turn."""
+    _let_in(world, tuning.account)
+
+
+def _in_order(world: World, account_key: str) -> list[Tuning]:
+    """The jobs of an account, oldest first."""
+    return sorted(world.tunings.of(account_key), key=lambda tuning: tuning.created)
 
 
 def _check(world: World, tuning: Tuning) -> None:
@@ -576,12 +586,12 @@ def _tokens_done(world: World, tuning: Tuning) -> int:
 
 
 _PHASES: dict[str, Callable[[World, Tuning], None]] = {
-    "queued": _take_place,
+    "queued": _queue_up,
     "checking": _check,
     "importing": _train,
     "training": _reach,
     "pausing": _rest,
-    "returning": _take_place,
+    "returning": _queue_up,
     "evaluating": _finish,
 }
 """What happens when a phase is over."""

@@ -143,7 +143,7 @@ def _thrown_off(course: Course, step: int, loss: float) -> float:
 
 
 def _noisy(course: Course, step: int, what: str, loss: float, size: int) -> float:
-    return max(1e-4, loss * (1 + 0.2 * _draw(course, step, what) / math.sqrt(min(max(size, 1), 64))))
+    return max(1e-4, loss * (1 + 0.12 * _draw(course, step, what) / math.sqrt(min(max(size, 1), 64))))
 
 
 def _accuracy(course: Course, step: int, what: str, loss: float) -> float:
