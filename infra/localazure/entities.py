@@ -346,7 +346,7 @@ class Tuning(Entity):
     """Standard, GlobalStandard or DeveloperTier."""
     seed: int
     shown: Json = msgspec.field(default_factory=dict)
-    """What later api-versions show as it was given: method, trainingType, metadata."""
+    """What later api-versions show as it was given: method, metadata."""
     parent: str | None = None
     """The tuned model that it goes on from."""
     validation_file: str | None = None

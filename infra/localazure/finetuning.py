@@ -52,6 +52,15 @@ class Order:
     shown: Json
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that events tell of; its figures are worked out when somebody looks."""
+
+    id: str
+    at: datetime
+    number: int
+
+
 def wire_up(world: World) -> None:
     """Schedule what jobs of a state that was read have coming."""
     world.on_due(STEP, _go_on_if_due, _due)
@@ -166,18 +175,17 @@ def steps_done(tuning: Tuning, now: datetime) -> int:
     return min(tuning.course.steps, last.first + _gone(last, now))
 
 
-def events(tuning: Tuning, now: datetime) -> list[tuple[TuningEvent, learning.Point | None]]:
-    """Everything that has happened, oldest first; the first step and every tenth with its figures."""
-    told = [((event.at, 2 if event.late else 0), event, None) for event in tuning.events]
-    found: list[tuple[tuple[datetime, int], TuningEvent, learning.Point | None]] = [*told]
+def events(tuning: Tuning, now: datetime) -> list[TuningEvent | Step]:
+    """Everything that has happened, oldest first; of the steps the first one and every tenth."""
+    found: list[tuple[datetime, int, TuningEvent | Step]] = [
+        (event.at, 2 if event.late else 0, event) for event in tuning.events
+    ]
     if tuning.course is not None:
         for stretch in tuning.stretches:
             for step in _told_steps(stretch, tuning.course, now):
-                figures = learning.point(tuning.course, step)
                 at = stretch.at + timedelta(seconds=(step - stretch.first) * stretch.seconds)
-                text = f"Step {step}: training loss={figures.loss}"
-                found.append(((at, 1), TuningEvent(_step_id(tuning, step), at, text), figures))
-    return [(event, figures) for _, event, figures in sorted(found, key=lambda row: row[0])]
+                found.append((at, 1, Step(_step_id(tuning, step), at, step)))
+    return [event for _, _, event in sorted(found, key=lambda row: row[:2])]
 
 
 def results(world: World, tuning: Tuning) -> Iterator[bytes]:

@@ -90,7 +90,7 @@ class Switches(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Seconds a job is pending at least. Azure: minutes, and as long as it takes until a place is free."""
     training_preparation: Span = 3.0
     """Seconds from a job's start to its first step: files are checked and imported, GPUs waited for. Azure: minutes."""
-    training_rate: Annotated[float, msgspec.Meta(gt=0, le=1e12)] = 20_000.0
+    training_rate: Annotated[float, msgspec.Meta(ge=0.1, le=1e12)] = 20_000.0
     """Training tokens (those of the data times the epochs) that a job goes through in a second. Azure: not told; a
     slower pace with a faster clock is nearer to it."""
     training_evaluation: Span = 2.0

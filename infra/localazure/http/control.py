@@ -198,9 +198,10 @@ def delete_model(call: Call) -> Answer:
     if len(found) > 1:
         raise errors.BAD_REQUEST(fact=f"{len(found)} accounts own a model {name}: say which account")
     shown = _model(call, found[0])
-    if shown["deployments"]:
-        raise errors.BAD_REQUEST(fact=f"{name} is deployed; delete first {', '.join(shown['deployments'])}")
-    models.delete(call.world, found[0])
+    try:
+        models.delete(call.world, found[0])
+    except errors.AzureError as error:
+        raise errors.BAD_REQUEST(fact=error.message) from error
     return Answer(body=shown)
 
 

@@ -50,4 +50,4 @@ def read(call: Call, kind: type[T]) -> T:
 
 
 def _id(item: Any) -> str:
-    return str(item[0].id if isinstance(item, tuple) else item.id)
+    return str(item.id)

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from infra.localazure import errors, finetuning, learning
-from infra.localazure.entities import Account, Checkpoint, Json, Tuning, TuningEvent
-from infra.localazure.finetuning import Order
+from infra.localazure.entities import Account, Checkpoint, Course, Json, Tuning, TuningEvent
+from infra.localazure.finetuning import Order, Step
 from infra.localazure.http import lists, versions
 from infra.localazure.http.call import Answer, Call
 from infra.localazure.http.files import _place
@@ -103,8 +103,9 @@ def resume_job(call: Call, account: Account) -> Answer:
 
 def list_events(call: Call, account: Account) -> Answer:
     """What has happened to a job, newest first as live answers have it (the description's example is the other way)."""
-    found = finetuning.events(_named(call, account), call.now)[::-1]
-    return lists.page(call, found, lambda row: _event(*row), size=EVENTS)
+    job = _named(call, account)
+    found = finetuning.events(job, call.now)[::-1]
+    return lists.page(call, found, lambda event: _event(job, event), size=EVENTS)
 
 
 def list_checkpoints(call: Call, account: Account) -> Answer:
@@ -153,7 +154,6 @@ def _order(call: Call, body: Create) -> Order:
     kind = finetuning.STANDARD
     if body.training_type not in (UNSET, None) and _knows(call, TYPE_SINCE):
         kind = _TYPES.get(str(body.training_type).lower(), "")
-        shown["trainingType"] = body.training_type
         if not kind:
             known = ", ".join(finetuning.TYPES)
             raise errors.BAD_PAYLOAD(fact=f"trainingType is one of {known}, not '{body.training_type}'.")
@@ -274,21 +274,16 @@ def _shown_method(job: Tuning) -> Json:
     return {"type": job.method, job.method: {**own, "hyperparameters": {**_chosen(job), **extra}}}
 
 
-def _event(event: TuningEvent, figures: learning.Point | None) -> Json:
-    wire: Json = {
-        "object": "fine_tuning.job.event",
-        "id": event.id,
-        "created_at": int(event.at.timestamp()),
-        "level": event.level,
-        "message": event.message,
-        "type": "message" if figures is None else "metrics",
-    }
-    return wire if figures is None else {**wire, "data": _metrics(figures)}
+def _event(job: Tuning, event: TuningEvent | Step) -> Json:
+    wire: Json = {"object": "fine_tuning.job.event", "id": event.id, "created_at": int(event.at.timestamp())}
+    if isinstance(event, TuningEvent):
+        return {**wire, "level": event.level, "message": event.message, "type": "message"}
+    figures = learning.point(_course(job), event.number)
+    text = f"Step {event.number}: training loss={figures.loss}"
+    return {**wire, "level": "info", "message": text, "type": "metrics", "data": _metrics(figures)}
 
 
 def _checkpoint(job: Tuning, one: Checkpoint) -> Json:
-    if job.course is None:
-        raise AssertionError("a job without a course has no checkpoints")
     return {
         "object": "fine_tuning.job.checkpoint",
         "id": one.id,
@@ -296,8 +291,14 @@ def _checkpoint(job: Tuning, one: Checkpoint) -> Json:
         "fine_tuned_model_checkpoint": f"{job.base}.ft-{job.id.removeprefix('ftjob-')}:ckpt-step-{one.step}",
         "step_number": one.step,
         "fine_tuning_job_id": job.id,
-        "metrics": _metrics(learning.whole(job.course, one.step)),
+        "metrics": _metrics(learning.whole(_course(job), one.step)),
     }
+
+
+def _course(job: Tuning) -> Course:
+    if job.course is None:
+        raise AssertionError("a job without a course has neither steps nor checkpoints")
+    return job.course
 
 
 def _metrics(found: learning.Point) -> Json:

@@ -1,0 +1,1 @@
+"""Stories that tell themselves on local Azure: `make demo-…`."""

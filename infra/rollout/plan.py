@@ -1,0 +1,1 @@
+"""What is wanted beside what stands, as waves of steps."""

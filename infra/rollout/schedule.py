@@ -1,0 +1,1 @@
+"""What comes next in a rollout: pure, told of every event and the time."""
