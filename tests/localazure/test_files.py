@@ -192,6 +192,24 @@ def test_a_snapshot_has_the_contents_of_files_deleted_since(tmp_path: Path, kept
     cloud.world.close()
 
 
+def test_a_content_goes_after_the_record_that_names_it_so_that_a_kill_leaves_no_file_without_one(tmp_path: Path):
+    cloud = Cloud(VirtualClock(START, 0), tmp_path)
+    desk = Desk(cloud)
+    content = chat(5)
+    file = desk.file(content)
+    snapshot.save(cloud.world, "before")
+    (kept,) = cloud.world.files
+    piece = cloud.world.contents.path(kept.pieces[0])
+    with cloud.world.database:
+        assert desk.ask("DELETE", f"/files/{file}").status == 200
+        assert piece.exists(), "a kill here would leave the record"
+        snapshot.restore(cloud.world, "before")
+    assert piece.exists(), "what is named again stays"
+    assert desk.ask("DELETE", f"/files/{file}").status == 200
+    assert not piece.exists()
+    cloud.world.close()
+
+
 def test_what_an_account_had_goes_with_its_purge(cloud, desk):
     desk.job(chat(12))
     cloud.ask("DELETE", desk.account)
