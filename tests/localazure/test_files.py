@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from infra.localazure import VirtualClock, quotas, snapshot
 from infra.localazure.entities import QuotaLimit
+from infra.localazure.http import forms
 from infra.localazure.world import World
 from tests.localazure.cloud import DATA, PRODUCTION, START, Cloud
 from tests.localazure.training import Desk, chat, form, lines, preferences
@@ -292,3 +295,18 @@ def test_a_large_part_never_lies_in_memory_whole(desk):
     found = desk.ask("GET", f"/files/{desk.file(content)}").body
     assert (found["status"], found["bytes"]) == ("processed", len(content))
     assert PRODUCTION in desk.account
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_client_that_goes_away_in_the_middle_leaves_nothing_on_the_disk(tmp_path: Path, whole: bool):
+    contents = World(tmp_path, VirtualClock(START, 0)).contents
+    raw, headers = form({"purpose": "fine-tune", "file": ("train.jsonl", b"x" * 1000)})
+
+    async def cut() -> AsyncIterator[bytes]:
+        yield raw[:-200]
+        raise ConnectionResetError
+
+    read = forms.read_whole(cut(), contents) if whole else forms.read_form(cut(), headers["content-type"], contents)
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(read)
+    assert list(contents.fresh().parent.iterdir()) == []
