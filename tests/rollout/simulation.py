@@ -265,11 +265,20 @@ class World:
                 assert model == "new" or tolerated, f"{stack} serves {model} at the end"
                 assert model != "between" or wave.on_failure == "pause", f"{stack} was left half changed"
         if outcome == "rolledBack":
-            undone = machine.state.undo.all if machine.state.undo else []
-            for number in undone:
-                for one in self.plan.waves[number].targets:
-                    assert self.model[one.stack] == ("new" if one.standing == "upToDate" else "old"), one.stack
+            for one in self._scope(machine):
+                assert self.model[one.stack] == ("new" if one.standing == "upToDate" else "old"), one.stack
         assert sum(stood.values()) == len(self.targets)
+
+    def _scope(self, machine: Machine) -> list[Target]:
+        """The targets that a rollback is about, by what led to it."""
+        why = [note for note in self.notes if note.kind in ("waveFailed", "rollbackAsked")][-1]
+        if why.kind == "rollbackAsked":
+            numbers = machine.state.undo.all if machine.state.undo else []
+            return [one for number in numbers for one in self.plan.waves[number].targets]
+        names = [wave.name for wave in self.plan.waves]
+        last = names.index(why.wave or "")
+        first = 0 if why.data["onFailure"] == "rollbackAll" else last
+        return [one for wave in self.plan.waves[first : last + 1] for one in wave.targets]
 
     # --- the days ----------------------------------------------------------------------------------------------------
 
