@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from infra.cli import check, doctor, fleet, local, post, stack, tend
+from infra.cli.rollout import app as rollout
 
 app = typer.Typer(
     help="Fine-tuned Azure OpenAI models as Pulumi code, kept serving.",
@@ -21,4 +22,5 @@ app.command("recover")(stack.recover)
 app.command("adopt")(stack.adopt)
 app.command("post")(post.post)
 app.add_typer(fleet.app, name="stack")
+app.add_typer(rollout.app, name="rollout")
 app.add_typer(local.app, name="local")

@@ -50,3 +50,11 @@ def require_stacks(names: list[str]) -> list[str]:
 def hidden_folder() -> Path:
     """Where hearth keeps what git ignores."""
     return root() / ".hearth"
+
+
+def write(file: Path, text: str, option: str) -> None:
+    """Write what an option asked for; raises SpecError for a file that cannot be written."""
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise SpecError([Mistake(str(file), 0, option, f"cannot be written: {error.strerror or error}")]) from error

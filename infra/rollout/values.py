@@ -8,10 +8,9 @@ from typing import Literal
 import msgspec
 
 from infra.spec.promotion import Placed, Promotion, Served
-from infra.spec.rollout import OnFailure, Strategy
+from infra.spec.rollout import GateKind, OnFailure, Strategy
 
 Standing = Literal["move", "upToDate", "first", "refused"]
-GateKind = Literal["ready", "prompts", "compare", "metrics", "command", "approval"]
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
