@@ -31,15 +31,19 @@ Kind = Literal["change", "watch", "undo", "hook", "retire"]
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing to do: exactly one of the three."""
+    """One thing to do: exactly one of these."""
 
     phase: Phase | None = None
     gate: str | None = None
     hook: Literal["before", "after"] | None = None
+    quiet: bool = False
+    """Look whether the former model is still called."""
 
     def __str__(self) -> str:
         if self.gate is not None:
             return f"gate {self.gate}"
+        if self.quiet:
+            return "calls of the former model"
         return self.phase or f"the commands {self.hook} the wave"
 
 
@@ -190,7 +194,7 @@ class Machine:
         self._notes: list[Note] = []
         self._started: list[Job] = []
 
-    # --- what it says ----------------------------------------------------------------------------------------------
+    # --- what it says ------------------------------------------------------------------------------------------------
 
     def due(self, now: float) -> list[Job]:
         """What is to start now; from here on it counts as under way."""
@@ -221,11 +225,21 @@ class Machine:
         return self.state.outcome != "running"
 
     @property
+    def outcome(self) -> Outcome:
+        """How it ended, or that it is running, or paused."""
+        return "paused" if self.state.paused is not None and not self.ended else self.state.outcome
+
+    @property
+    def passed(self) -> list[str]:
+        """The stacks that serve the new model by now because of it."""
+        return [stack for stack, spot in self.state.spots.items() if spot.status == "passed"]
+
+    @property
     def halting(self) -> bool:
         """Whether changes under way are to stop before their next step."""
         return self.state.aborted_by is not None or self.state.undo is not None
 
-    # --- what it is told -------------------------------------------------------------------------------------------
+    # --- what it is told ---------------------------------------------------------------------------------------------
 
     def report(self, report: Report) -> None:
         """A job has ended. One that is not under way is none of ours any more."""
@@ -258,7 +272,7 @@ class Machine:
         elif ask.what in ("approve", "deny"):
             self._answered(ask)
 
-    # --- the story -------------------------------------------------------------------------------------------------
+    # --- the story ---------------------------------------------------------------------------------------------------
 
     def _advance(self, now: float) -> bool:
         """Decide one thing; False where there is nothing to decide before something happens."""
@@ -416,7 +430,7 @@ class Machine:
         at.look = None
         return True
 
-    # --- what ended ------------------------------------------------------------------------------------------------
+    # --- what ended --------------------------------------------------------------------------------------------------
 
     def _change_ended(self, job: Job, report: Report) -> None:
         spot = self.state.spots[job.target or ""]
@@ -462,7 +476,7 @@ class Machine:
         elif report.outcome != "stopped":
             self._pause(f"the commands {when} wave {job.wave}: {report.reason}")
 
-    # --- what people ask -------------------------------------------------------------------------------------------
+    # --- what people ask ---------------------------------------------------------------------------------------------
 
     def _answered(self, ask: Ask) -> None:
         open_ones = self.open_questions()
@@ -527,7 +541,7 @@ class Machine:
         state.undo = Undo(waves, list(waves), f"asked by {ask.who}{_said(ask)}", asked=True)
         state.paused, state.aborted_by, state.outcome = None, None, "running"
 
-    # --- failure and end -------------------------------------------------------------------------------------------
+    # --- failure and end ---------------------------------------------------------------------------------------------
 
     def _tolerance_used_up(self, wave: Wave) -> bool:
         return self._failures(wave) > wave.tolerance
@@ -583,7 +597,7 @@ class Machine:
             self.state.paused = why
             self._note("paused", text=why, who=who)
 
-    # --- small things ----------------------------------------------------------------------------------------------
+    # --- small things ------------------------------------------------------------------------------------------------
 
     def _room(self, wave: Wave, *, changing: bool = False) -> bool:
         """Whether one more may run. Strict: never more at once than may still fail, and one."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import msgspec
 
 from infra.rollout.schedule import Ask, Job, Note, Report, Step
-from infra.rollout.values import Outcome, Plan
+from infra.rollout.values import Plan
 
 AGAIN = 3600.0
 """Seconds until the next look at a model that is still called, or could not be taken away."""
@@ -70,7 +70,7 @@ class Window:
             if not state.closed and now >= kept.look and all(job.target != stack for job in state.jobs.values()):
                 state.jobs_made += 1
                 kept.look = now + AGAIN
-                steps = (Step(gate=""), Step(phase="retire"))
+                steps = (Step(quiet=True), Step(phase="retire"))
                 job = Job(f"{stack}:retire:{state.jobs_made}", "retire", kept.wave, steps, stack, state.since)
                 state.jobs[job.id] = job
                 started.append(job)
@@ -118,11 +118,6 @@ class Window:
     def halting(self) -> bool:
         """Whether looks under way are to stop before they take something away."""
         return self.state.closed
-
-    @property
-    def outcome(self) -> Outcome:
-        """For the record; a window changes nothing of how its rollout ended."""
-        return "succeeded"
 
     def _close(self, why: str) -> None:
         self.state.closed = True
