@@ -70,8 +70,7 @@ dbos_serialization.DefaultSerializer.deserialize = _refuse_pickle  # type: ignor
 
 def launch(history: History, name: str) -> None:
     """Begin to work under a name: what was under way under it is taken up."""
-    quiet()
-    poll = _EMBEDDED_POLL if history.embedded else _SHARED_POLL
+    prepare(history)
     with history.explained():
         DBOS(
             config={
@@ -84,11 +83,6 @@ def launch(history: History, name: str) -> None:
             }
         )
         DBOS.launch()
-        DBOS.register_queue(_ROLLOUTS, polling_interval_sec=max(poll, 0.1), on_conflict="always_update")
-        DBOS.register_queue(
-            _JOBS, worker_concurrency=_JOBS_OF_A_WORKER, global_concurrency=_JOBS_OF_ALL, polling_interval_sec=poll,
-            on_conflict="always_update",
-        )  # fmt: skip
 
 
 def client(history: History) -> DBOSClient:
@@ -107,6 +101,15 @@ def prepare(history: History) -> None:
     history.make_tables()
     with history.explained():
         DBOS.migrate(history.engine.url.render_as_string(hide_password=False))
+    poll, door = _EMBEDDED_POLL if history.embedded else _SHARED_POLL, client(history)
+    try:  # before the launch, which else learns of them a second later
+        with history.explained():
+            door.register_queue(_ROLLOUTS, polling_interval_sec=max(poll, 0.1))
+            door.register_queue(
+                _JOBS, worker_concurrency=_JOBS_OF_A_WORKER, global_concurrency=_JOBS_OF_ALL, polling_interval_sec=poll
+            )
+    finally:
+        door.destroy()
 
 
 def enqueue_run(door: DBOSClient, connection: sa.Connection, run: Run) -> None:

@@ -33,8 +33,10 @@ from infra.rollout.schedule import Job, Machine, Note, Report, State, Step
 from infra.rollout.values import Event, GateResult, Phase, Plan, StepResult, Target
 from infra.rollout.window import Window
 
-_LOOK = 0.5
-"""Seconds between looks of a conductor at what people ask and what other workers ended."""
+_LOOK, _SHARED_LOOK = 0.1, 0.5
+"""Seconds between looks of a conductor at what people ask and what other workers ended: embedded, on PostgreSQL."""
+_RUNG = 0.02
+"""The same, once a job of this process is about to be recorded as ended."""
 _LONGEST_PAUSE = 15.0
 """Seconds between tries to reach a database that is away."""
 _Read = TypeVar("_Read")
@@ -180,15 +182,16 @@ class Process:
         plan = self.history.plan(run.rollout)
         self._let_the_window_close(run)
         machine = machine_of(plan, run)
-        while not machine.ended:
+        while True:
             self._go_on_or_stop()
             heard = self._tell(machine, run)
             jobs = machine.due(self.clock().timestamp())
             notes = machine.notes()
             if heard or jobs or notes:
                 self._save(machine, run, plan, jobs, notes)
-            if not machine.ended:
-                self._wait(machine, run)
+            if machine.ended:
+                return
+            self._wait(machine, run)
 
     def _tell(self, machine: Machine | Window, run: Run) -> bool:
         """Tell it what ended and what was asked; whether there was anything."""
@@ -196,6 +199,7 @@ class Process:
         asks = self.history.asks(run.id, run.state.asks_seen)
         for report in reports:
             machine.report(report)
+            self._rung.discard(f"{run.id}:{report.job}")
         for number, ask in asks:
             machine.ask(ask)
             run.state.asks_seen = number
@@ -246,17 +250,16 @@ class Process:
     def _wait(self, machine: Machine | Window, run: Run) -> None:
         """Until something may have happened: a job here rang, a look is due, or the machine wants to be woken."""
         wake = machine.wake(self.clock().timestamp())
-        until = time.monotonic() + _LOOK
+        until = time.monotonic() + (_LOOK if self.history.embedded else _SHARED_LOOK)
         while time.monotonic() < until:
             self._go_on_or_stop()
             if wake is not None and self.clock().timestamp() >= wake:
                 return
             with self._bell:
-                mine = {name for name in run.state.jobs if f"{run.id}:{name}" in self._rung}
-                if mine:
-                    self._rung -= {f"{run.id}:{name}" for name in mine}
+                rung = any(f"{run.id}:{name}" in self._rung for name in run.state.jobs)
+                self._bell.wait(_RUNG if rung else 0.05)
+                if rung:  # it rings just before its end is in the database
                     return
-                self._bell.wait(0.05)
 
     def _let_the_window_close(self, run: Run) -> None:
         """A rollback after the end begins once nothing takes away what it needs."""

@@ -46,7 +46,7 @@ def plan(*waves: Wave, **settings: object) -> Plan:
     return Plan(fleet="hearth", commit="c0ffee", waves=waves, rollback_window=86400.0, gates=kinds, **settings)  # type: ignore[arg-type]
 
 
-def random_plan(dice: random.Random, targets: int = 200, waves: int = 8) -> Plan:
+def random_plan(dice: random.Random, targets: int = 200, waves: int = 8, longest_bake: float = 7200.0) -> Plan:
     """A plan of many targets, every setting thrown."""
     parts = _partition(dice, targets, waves)
     made, number = [], 0
@@ -56,11 +56,12 @@ def random_plan(dice: random.Random, targets: int = 200, waves: int = 8) -> Plan
             target(f"t{number + i:03}", strategy, dice.choices(["move", "upToDate"], [9, 1])[0]) for i in range(size)
         ]
         number += size
+        bake = min(dice.choice([0.0, 60.0, 1800.0, 7200.0]), longest_bake)
         gates = [gate for gate in ("smoke", "mine", "watch", "watch2", "go") if dice.random() < 0.3]
         made.append(
             wave(
                 f"w{index}", members, concurrency=dice.randint(1, 12), tolerance=dice.choice([0, 0, 1, 3, size // 4]),
-                strict=dice.random() < 0.4, bake=dice.choice([0.0, 60.0, 1800.0, 7200.0]), gates=tuple(gates),
+                strict=dice.random() < 0.4, bake=bake, gates=tuple(gates),
                 approval=("ann",) if dice.random() < 0.2 else None,
                 on_failure=dice.choice(["pause", "rollbackWave", "rollbackAll"]),
             )
