@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -12,7 +12,7 @@ from infra.rollout.values import Move, Plan, Standing, Target, Wave, other_slot
 from infra.spec import DeploymentWish, Limits, Rollout, Stack
 from infra.spec.duration import show
 from infra.spec.promotion import Served
-from infra.spec.rollout import WantedWave
+from infra.spec.rollout import Commands, WantedWave
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -64,9 +64,14 @@ def make(wanted: Wanted, observed: Mapping[str, Observed], commit: str) -> Plan:
         rollback_window=file.defaults.rollback_window.total_seconds(),
         gates={name: gate.kind for name, gate in used.items()},
         approvers={name: tuple(approval.by) for name, approval in asked.items()},
-        hooks=(*(["before"] if file.hooks.before_wave else []), *(["after"] if file.hooks.after_wave else [])),
+        hooks=_hooks(file.hooks),
         approval_limit=file.limits.approval.total_seconds(),
     )
+
+
+def _hooks(commands: Commands) -> tuple[Literal["before", "after"], ...]:
+    before: tuple[Literal["before", "after"], ...] = ("before",) if commands.before_wave else ()
+    return (*before, "after") if commands.after_wave else before
 
 
 def rollout_of(outputs: Mapping[str, Any] | None) -> str | None:
