@@ -35,7 +35,9 @@ def planned(shell: Shell, tmp_path: Path) -> Shell:
 
 
 def run(shell: Shell, *arguments: str, code: int = 0) -> str:
-    return shell.hearth("rollout", "plan", *arguments, code=code, PATH=f"{shell.root.parent}/bin:/usr/bin:/bin")
+    nobody = {"ARM_METADATA_HOSTNAME": "localhost:1", "NO_PROXY": "localhost"}
+    path = f"{shell.root.parent}/bin:/usr/bin:/bin"
+    return shell.hearth("rollout", "plan", *arguments, code=code, PATH=path, **nobody)
 
 
 def outputs(shell: Shell, stack: str, deployments: dict[str, Any]) -> None:

@@ -56,8 +56,7 @@ def make(project: Project) -> Plan:
     from infra.rollout import plan as planning
 
     wish = wanted(project)
-    names = [name for wave in wish.rollout.waves for name in wave.stacks]
-    return planning.make(wish, observe(project, names), commit(project.root))
+    return planning.make(wish, observe(project, wish), commit(project.root))
 
 
 def wanted(project: Project) -> Wanted:
@@ -75,24 +74,22 @@ def wanted(project: Project) -> Wanted:
     return Wanted(fleet=project.name, rollout=rollout, stacks=read, unread=wrong, limits=limits.load())
 
 
-def observe(project: Project, names: list[str]) -> dict[str, Observed]:
-    """What stands at the named stacks, looked at side by side."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from infra.errors import HearthError
+def observe(project: Project, wish: Wanted) -> dict[str, Observed]:
+    """What stands at the stacks of the rollout, looked at side by side; without a login their outputs alone."""
+    from infra.errors import LoginFailed
+    from infra.ports.arm import Arm
+    from infra.ports.cloud import Cloud
+    from infra.ports.metrics import Metrics
     from infra.ports.stacks import Stacks
-    from infra.rollout.plan import Observed
+    from infra.rollout import observe as eyes
 
-    backend = Stacks(project.root, project.name)
-
-    def one(name: str) -> Observed:
-        try:
-            return Observed(outputs=backend.outputs(name))
-        except HearthError as error:
-            return Observed(unread=str(error))
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return dict(zip(names, pool.map(one, names), strict=True))
+    cloud, backend, tokens = Cloud(), Stacks(project.root, project.name), wish.limits.ping_tokens.value
+    names = [name for wave in wish.rollout.waves for name in wave.stacks]
+    try:
+        return eyes.observe(names, wish.stacks, backend, Arm(cloud), Metrics(cloud), tokens)
+    except LoginFailed as error:
+        typer.echo(f"Azure was not looked at, only the stacks' outputs: {error}", err=True)
+        return eyes.observe(names, {}, backend, Arm(cloud), Metrics(cloud), tokens)
 
 
 def commit(root: Path) -> str:
