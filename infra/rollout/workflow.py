@@ -29,6 +29,7 @@ from dbos import DBOS, DBOSClient
 from infra.errors import HearthError, Unreachable
 from infra.rollout import durable, window
 from infra.rollout.history import DiskFull, History, Run, Superseded, events_of
+from infra.rollout.notices import HookFailed
 from infra.rollout.schedule import Job, Machine, Note, Report, State, Step
 from infra.rollout.values import Event, GateResult, Phase, Plan, StepResult, Target
 from infra.rollout.window import Window
@@ -64,10 +65,6 @@ class Hands(Protocol):
         """End the engines that run: cleanly, or hard."""
 
 
-class HookFailed(HearthError):
-    """A command of the user's around a wave did not exit 0."""
-
-
 class Stopped(BaseException):
     """This process stops: what it was at stays as it was recorded, to be taken up again. DBOS records no such end."""
 
@@ -90,7 +87,8 @@ class Process:
         """`hands` gives those of a rollout by its id; `name` is the one under which work is taken up again."""
         self.history, self.name, self.who, self.clock = history, name, who, clock
         self._hands_of, self._hands, self._choosing = hands, dict[str, Hands](), threading.Lock()
-        self._stopping, self._busy, self._bell = threading.Event(), 0, threading.Condition()
+        self._stopping, self._cutting = threading.Event(), threading.Event()
+        self._busy, self._bell = 0, threading.Condition()
         self._rung: set[str] = set()
         self._plans: dict[str, Plan] = {}
         self._notices = ThreadPoolExecutor(1, thread_name_prefix="notices")
@@ -124,6 +122,7 @@ class Process:
     def stop_engines(self, *, hard: bool) -> None:
         """End the engines under way; their steps are not recorded, and will be done again."""
         self._stopping.set()
+        self._cutting.set()
         with self._choosing:
             hands = list(self._hands.values())
         for one in hands:
@@ -285,11 +284,12 @@ class Process:
         try:
             report, text, data = self._act(rollout, job, step, at, target)
         except Exception as error:
-            self._go_on_or_stop()  # an engine that was stopped did not fail
+            if self._cutting.is_set():
+                raise Stopped from error  # an engine that was stopped did not fail
             known = isinstance(error, HearthError)
             report = Report(job.id, "halted", at, str(error) if known else f"unexpected: {error!r}")
             text, data = report.reason, {}
-        if self._stopping.is_set() and report.outcome in ("failed", "halted"):
+        if self._cutting.is_set() and report.outcome != "done":
             raise Stopped  # it may be that the stop ended it: it is done again
         data = {"seconds": round(time.monotonic() - began, 3), **data}
         self._record(rollout, job, step, _verdict(step, report), text, data)
