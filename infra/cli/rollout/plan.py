@@ -24,7 +24,8 @@ def plan(
 ) -> None:
     """Show what `hearth rollout start` would do: wave by wave, which stack gets which model, how, and what it costs.
 
-    Looks at the files as they are, at the stacks' outputs and at Azure; changes nothing. Exits 1 when something is
+    Looks at the files as they are, at the stacks' outputs and at Azure; changes nothing. The digest is of targets,
+    models from and to, strategies, waves and gates: two plans with the same one do the same. Exits 1 when something is
     refused, 2 when stacks/rollout.yaml is wrong.
     """
     import msgspec
@@ -47,6 +48,7 @@ def plan(
                 typer.echo(f"   {note}")
             typer.echo()
         typer.echo(planned.summary(made, currency))
+        typer.echo(planned.digest(made))
     if any(target.standing == "refused" for wave in made.waves for target in wave.targets):
         raise typer.Exit(1)
 
