@@ -96,12 +96,11 @@ class Gates:
 
     def _kind(self, name: str) -> Kind:
         rule = self._gates.get(name) or (Gate(ready=True) if name == Ready.key else None)
-        key = next((key for key in KINDS if rule is not None and getattr(rule, key) is not None), None)
-        if rule is None or key is None:
+        if rule is None:
             known = [*self._gates, *({Ready.key} - set(self._gates))]
             text = f"there is no gate of this name{did_you_mean(name, known)}"
             raise SpecError([Mistake("stacks/rollout.yaml", 0, f"gates/{name}", text)])
-        return KINDS[key](rule, rule.timeout or self._limits.gate, self._tools)
+        return KINDS[rule.kind](rule, rule.timeout or self._limits.gate, self._tools)
 
     def _endpoint(self, account: str) -> str:
         if account not in self._endpoints:

@@ -1,4 +1,4 @@
-"""The kinds of gates: each a small class in one table, which the table in docs/rollout.md is held against."""
+"""The kinds of gates: each a small class in one table, which docs/gates.md shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from infra.rollout.values import GateResult, Move, Target
 from infra.spec.duration import show
 from infra.spec.limits import Limits
 from infra.spec.project import Project
-from infra.spec.rollout import Gate
+from infra.spec.rollout import Gate, GateKind
 
 T = TypeVar("T")
 Outcome = Literal["pass", "fail", "inconclusive"]
@@ -122,7 +122,7 @@ class Tools:
 class Kind(ABC):
     """One kind of gate, made for one item of `gates`."""
 
-    key: ClassVar[str]
+    key: ClassVar[GateKind]
     """Its key in rollout.yaml."""
     looks: ClassVar[str]
     passes: ClassVar[str]
@@ -332,7 +332,7 @@ class Approval(Kind):
 
     key = "approval"
     looks = "asks a person, once for the wave, before its bake ends"
-    passes = "somebody of `by` (anybody, unless told) says `hearth rollout approve`"
+    passes = "somebody of `by` (anybody, unless told) says yes (`rollout approve`)"
     inconclusive = "nobody has answered within limits.approval; a no is a failure"
 
     def look(self, at: Candidate, since: datetime | None) -> GateResult:
@@ -345,7 +345,7 @@ class Approval(Kind):
         return f"would ask {' or '.join(by) if by else 'anybody'} for a yes"
 
 
-KINDS: Mapping[str, type[Kind]] = {k.key: k for k in (Ready, Prompts, Compare, Metrics, Command, Approval)}
+KINDS: Mapping[GateKind, type[Kind]] = {k.key: k for k in (Ready, Prompts, Compare, Metrics, Command, Approval)}
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
@@ -354,7 +354,7 @@ KINDS: Mapping[str, type[Kind]] = {k.key: k for k in (Ready, Prompts, Compare, M
 def read_prompts(project: Project, name: str) -> tuple[Prompt, ...]:
     """The prompts of a file below stacks/; raises SpecError."""
     path = project.stacks / name
-    return promptfile.read(path, project.shown(path))
+    return promptfile.read(path, project.shown(path)).prompts
 
 
 WORST: tuple[Outcome, ...] = ("fail", "inconclusive", "pass")
