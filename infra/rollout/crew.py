@@ -54,7 +54,9 @@ class Crew:
         """The user's commands around a wave. Raises HookFailed."""
         planned = next(one for one in self._plan.waves if one.name == wave)
         file = self._made(lambda: self._file)
-        return notices.run_hook(self._made(lambda: self._commands), file.hooks, rollout, planned, when, file.limits.gate)
+        return notices.run_hook(
+            self._made(lambda: self._commands), file.hooks, rollout, planned, when, file.limits.gate
+        )
 
     def notify(self, event: Event) -> None:
         """Tell people."""

@@ -192,7 +192,7 @@ class History:
                 enqueue(connection, run)
         except exc.IntegrityError:
             other = self.active(rollout.fleet)
-            raise Refused(_taken(other) if other else f"{rollout.id} exists already") from None
+            raise Refused(taken(other) if other else f"{rollout.id} exists already") from None
         return run
 
     def active(self, fleet: str) -> Rollout | None:
@@ -300,7 +300,7 @@ class History:
         except exc.IntegrityError:
             row = self.rollout(run.rollout, "")
             other = self.active(row.fleet)
-            raise Refused(_taken(other) if other else f"{run.rollout} cannot be taken up") from None
+            raise Refused(taken(other) if other else f"{run.rollout} cannot be taken up") from None
 
     def halting(self, name: str) -> bool:
         """Whether changes under way are to stop before their next step."""
@@ -476,7 +476,8 @@ def _add(connection: sa.Connection, events: list[Event]) -> list[Event]:
     return numbered
 
 
-def _taken(other: Rollout) -> str:
+def taken(other: Rollout) -> str:
+    """Why another rollout cannot begin."""
     return (
         f"{other.who} has a rollout of {other.fleet} under way since {other.at}: {other.id} ({other.outcome}). Look at "
         f"it with `hearth rollout status {other.id}`; wait for its end, go on with it (`resume`), or end it (`abort`)"

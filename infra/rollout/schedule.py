@@ -217,24 +217,27 @@ class Machine:
     def waiting_for(self, now: float) -> str:
         """What keeps it from its end, as the predicate of a sentence."""
         state = self.state
+        busy = ", ".join(sorted({job.target or f"the commands of {job.wave}" for job in state.jobs.values()}))
         if self.ended:
             return f"has ended ({state.outcome})"
         if state.paused is not None:
             return f"is paused: {state.paused}"
-        busy = ", ".join(sorted({job.target or f"the commands of {job.wave}" for job in state.jobs.values()}))
         if state.aborted_by is not None or state.undo is not None:
             return f"is being {'rolled back' if state.undo else 'aborted'}{f': {busy}' if busy else ''}"
-        if state.wave == len(self.plan.waves):
-            return "is about to end"
-        wave, at = self.plan.waves[state.wave], state.waves[state.wave]
-        questions = [f"{gate or f'wave {wave.name}'}{f' (by {_or(by)})' if by else ''}"
-                     for gate, by in self.open_questions().items()]  # fmt: skip
+        return self._wave_waits_for(self.plan.waves[min(state.wave, len(self.plan.waves) - 1)], busy, now)
+
+    def _wave_waits_for(self, wave: Wave, busy: str, now: float) -> str:
+        at = self._wave_state(wave.name)
+        questions = [
+            (gate or f"wave {wave.name}") + (f" (by {' or '.join(by)})" if by else "")
+            for gate, by in self.open_questions().items()
+        ]
         if questions:
-            return f"waits for a yes for {_and(questions)}"
+            return f"waits for a yes for {' and '.join(questions)}"
         if busy:
             return f"waits for {busy} in wave {wave.name}"
         if at.stage == "bake":
-            return f"bakes wave {wave.name}, {max(at.bake_until - now, 0.0) / 60:.0f} more minutes"
+            return f"bakes wave {wave.name} for {max(at.bake_until - now, 0.0) / 60:.0f} more minutes"
         return f"is at wave {wave.name}"
 
     def notes(self) -> list[Note]:
@@ -674,11 +677,3 @@ class Machine:
 
 def _said(ask: Ask) -> str:
     return f": {ask.comment}" if ask.comment else ""
-
-
-def _or(names: tuple[str, ...]) -> str:
-    return " or ".join(names)
-
-
-def _and(things: list[str]) -> str:
-    return " and ".join(things)

@@ -23,7 +23,7 @@ Until = Annotated[str, UNTIL]
 def approve(
     rollout: Named = None,
     *,
-    gate: Annotated[str | None, typer.Option("--gate", help="This approval gate; without it, what is asked now.")] = None,
+    gate: Annotated[str | None, typer.Option("--gate", help="Which approval gate, if several ask.")] = None,
     no: Annotated[bool, typer.Option("--no", help="Say no instead: the wave fails.")] = False,
     comment: Comment = "",
     by: As = "",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from infra.errors import HearthError, LockHeld, Unreachable
+from infra.errors import HearthError, Refused, Unreachable
 
 if TYPE_CHECKING:
     from infra.rollout.held import Name
@@ -72,6 +72,72 @@ class Seat:
 
         if self.executes and self._name is None:
             self._name = Name(self.kept, EMBEDDED, now=lambda: stamp(datetime.now(UTC)), lost=self._lose)
+
+    def take_or_refuse(self, fleet: str) -> None:
+        """The same, for one who wants to begin: where a rollout is under way that one is named. Raises Refused."""
+        from infra.rollout.held import NameTaken
+        from infra.rollout.history import taken
+
+        try:
+            self.take()
+        except NameTaken:
+            active = self.kept.active(fleet)
+            if active is not None:
+                raise Refused(taken(active)) from None
+            raise
+
+    def alone(self) -> bool:
+        """Whether nobody executes here. Of workers it is not known."""
+        from infra.rollout.held import NameTaken
+
+        if not self.executes or self._name is not None:
+            return False
+        try:
+            self.take()
+        except NameTaken:
+            return False
+        self.release()
+        return True
+
+    def close_windows(self) -> bool:
+        """Take away former models whose time is over and that nobody calls; False where none are kept.
+
+        The place must be taken.
+        """
+        windows = self.kept.windows() if self.executes else []
+        if not windows:
+            return False
+        with _terminated_as_interrupted():
+            try:
+                if self._due():
+                    self._launch()
+                    while self._due():
+                        time.sleep(0.2)
+            finally:
+                if self._process is not None:
+                    self._process.stop()
+                    self._process.close()
+                    self._process = None
+        for window in self.kept.windows():
+            state = window.state
+            for stack, one in sorted(getattr(state, "kept", {}).items()):
+                at = datetime.fromtimestamp(one.look, UTC)
+                why = f": {one.reason}" if one.reason else ""
+                typer.echo(
+                    f"{window.rollout}: the former model at {stack} is looked at again {at:%Y-%m-%d %H:%M} UTC{why}"
+                )
+        return True
+
+    def _due(self) -> bool:
+        from infra.rollout.window import WindowState
+
+        now = datetime.now(UTC).timestamp()
+        states = [window.state for window in self.kept.windows()]
+        return any(
+            state.jobs or any(one.look <= now for one in state.kept.values())
+            for state in states
+            if isinstance(state, WindowState)
+        )
 
     def release(self) -> None:
         """Leave the place to others."""
@@ -136,6 +202,8 @@ class Seat:
             run = self.kept.run(rollout.id)
             if run is not None and not run.state.jobs:
                 return f"{rollout.id} is paused. {how_to_go_on(rollout.id)}"
+        if self._process is None and self.alone():
+            return f"{rollout.id}: nobody executes it now. {how_to_go_on(rollout.id)}"
         if self._leave_at is not None and time.monotonic() >= self._leave_at:
             return f"{waits_for(self.kept, rollout)}. {how_to_go_on(rollout.id)}"
         return None
@@ -146,7 +214,9 @@ class Seat:
         while self._process is not None:
             try:
                 if asked == 0 and not quiet and not self._process.stop(wait=0.0):
-                    typer.echo("Finishing the steps that run. Ctrl-C again stops their engines; they are done again.", err=True)
+                    typer.echo(
+                        "Finishing the steps that run. Ctrl-C again stops their engines; they are done again.", err=True
+                    )
                 elif asked:
                     self._process.stop_engines(hard=asked > 1)
                 self._process.stop()

@@ -52,7 +52,9 @@ def status(
         if window is not None:
             left = ", ".join(sorted(window.kept))
             until = datetime.fromtimestamp(window.until, UTC)
-            typer.echo(f"The former models are kept until {until:%Y-%m-%d %H:%M} UTC, and while they are called: {left}")
+            typer.echo(
+                f"The former models are kept until {until:%Y-%m-%d %H:%M} UTC, and while they are called: {left}"
+            )
     if found.outcome not in ("running", "succeeded"):
         raise typer.Exit(1)
 

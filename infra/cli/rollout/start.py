@@ -21,17 +21,23 @@ if TYPE_CHECKING:
     from infra.rollout.history import History, Rollout
     from infra.rollout.values import Outcome, Plan
 
-UNTIL = typer.Option("--until", help="Stay no longer than this, e.g. 5h: then finish what runs, say what is waited for.")
+UNTIL = typer.Option(
+    "--until", help="Stay no longer than this, e.g. 5h: then finish what runs, say what is waited for."
+)
 
 
 def start(
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking.")] = False,
     commit: Annotated[str, typer.Option("--commit", help="Roll out the files of this commit.")] = "HEAD",
-    dirty: Annotated[bool, typer.Option("--dirty", help="Roll out the files as they are, uncommitted ones too.")] = False,
+    dirty: Annotated[
+        bool, typer.Option("--dirty", help="Roll out the files as they are, uncommitted ones too.")
+    ] = False,
     plan_digest: Annotated[str, typer.Option("--plan-digest", help="Begin only if the plan is still this one.")] = "",
     until: Annotated[str, UNTIL] = "",
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Watch it; or leave it to the workers at once.")] = True,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Watch it; or leave it to the workers at once.")
+    ] = True,
 ) -> None:
     """Bring the models of a commit to the stacks of stacks/rollout.yaml, wave by wave, and watch it to its end.
 
