@@ -232,7 +232,8 @@ class _Seen:
     """The events as they come; those last known while the database is away."""
 
     def __init__(self, seat: Seat, rollout: Rollout) -> None:
-        self._seat, self._rollout, self._known = seat, rollout, list[Event]()
+        self._seat, self._rollout = seat, rollout
+        self._known: list[Event] = []
         self._leaving: str | None = None
 
     def events(self) -> list[Event]:
