@@ -608,7 +608,7 @@ class Machine:
         for wave in self.plan.waves:
             for target in wave.targets:
                 if self._spot(target).status in ("waiting", "held"):
-                    self._not_tried(wave, target, f"not tried because the rollout ended: {why}")
+                    self._not_tried(wave, target, f"not tried: {why.partition(': ')[0]}")
         self.state.outcome = outcome
         self._note("ended", text=why, data={"outcome": outcome})
         return False
