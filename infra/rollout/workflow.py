@@ -322,9 +322,9 @@ class Process:
     def _record(
         self, rollout: str, job: Job, step: Step, what: str, text: str = "", data: dict[str, Any] | None = None
     ) -> None:
-        kind = f"{'hook' if step.hook else 'step' if step.phase else 'gate'}{what}"
-        if kind == "hookStarted":
+        if (step.hook and what == "Started") or (step.quiet and what != "Passed"):  # the window says why it keeps
             return
+        kind = "note" if step.quiet else f"{'hook' if step.hook else 'step' if step.phase else 'gate'}{what}"
         note = Note(kind, wave=job.wave, target=job.target, gate=step.gate, who=self.who, text=text, data=data or {})
         self._patiently(lambda: self.history.add(rollout, self.clock(), note, phase=step.phase))
 
