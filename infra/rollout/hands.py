@@ -77,7 +77,8 @@ class EngineHands:
         """
         began = time.monotonic()
         with export.enough_room(self._source.parent):
-            env = {**self._env, VARIABLE: encode(promotion(rollout, target, phase))}
+            told = {} if target.plain else {VARIABLE: encode(promotion(rollout, target, phase))}
+            env = {**self._env, **told}
             command = executable(env)
             virtualenv.link(self._source, self._root, self._say)
             try:
@@ -209,6 +210,7 @@ class EngineHands:
             filter(None, [str(self._source), self._given.get("PYTHONPATH", "")])
         )}  # fmt: skip
         env.pop(recover.ADOPT, None)
+        env.pop(VARIABLE, None)
         with self._settling:
             address = Stacks(self._root, self._project, env).backend()
         if re.match(r"file://(?![/~])", address):
