@@ -59,33 +59,28 @@ def test_a_rollout_waits_for_a_yes_from_another_terminal_goes_on_after_ctrl_c_an
     assert second.wait() == 0, second.said()
     assert rolling.all_serve() == {"one": better, "two": better}
     assert rolling.kinds().count("stepStarted") == 4, "placed, switched; put up for the first time; the others"
-    moved = rolling.events()[0]["rollout"]
 
     assert "nothing to do" in rolling.rollout("start", "--yes")
-    for name in ("one", "local-source"):
-        desk.change(name, "hearth:account: {", "hearth:account: {tags: {team: a}, ")
+    page = desk.root / "page.html"
+    rolling.rollout("show", "--html", str(page))
+    assert "looks good" in page.read_text()
+    rolling.rollout("rollback", "--comment", "too slow")
+    assert rolling.all_serve() == {"one": FIRST, "two": better}, "what stood there before; there was nothing at two"
+    undone = [e for e in rolling.events() if e["kind"] == "stepDone" and e["phase"] == "undo" and e["target"] == "one"]
+    assert "create" not in undone[0]["data"]["changes"], "the former model still stood by"
+    assert [row["outcome"] for row in json.loads(rolling.rollout("list", "--json"))] == ["rolledBack"]
+
+    rolling.write("defaults: {bake: 0s}\nwaves: [{name: rest, targets: two}]\n")
+    desk.change("two", "hearth:account: {", "hearth:account: {tags: {team: a}, ")
     rolling.fleet.repository.commit()
-    desk.pulumi("refresh", "--yes", "--stack", "one")  # runs the program, and puts nothing up
-    said = rolling.rollout("start", "--yes")
-    assert "2 to update" in said
-    assert [desk.account(f"contoso-{name}").tags.get("team") for name in ("one", "train-ncus", "two")] == [
-        "a",
-        "a",
-        None,
-    ]
+    desk.pulumi("refresh", "--yes", "--stack", "two")  # runs the program, and puts nothing up
+    assert "2 to update" in rolling.rollout("start", "--yes")
     steps = [event["target"] for event in rolling.events() if event["kind"] == "stepStarted"]
-    assert steps == ["one", "local-source"], "in its wave; after the waves"
-    assert rolling.serves("one") == better
+    assert steps == ["two", "one"], "its file has changed; then the one that no wave names any more"
+    assert desk.account("contoso-two").tags["team"] == "a"
+    assert rolling.all_serve() == {"one": better, "two": better}, "a plain up follows the record"
     assert "nothing to do" in rolling.rollout("start", "--yes")
     assert "nothing is undone: what its file says stays" in rolling.rollout("rollback")
-    page = desk.root / "page.html"
-    rolling.rollout("show", moved, "--html", str(page))
-    assert "looks good" in page.read_text()
-    rolling.rollout("rollback", moved, "--comment", "too slow")
-    assert rolling.all_serve() == {"one": FIRST, "two": better}, "what stood there before; there was nothing at two"
-    undone = [
-        e for e in rolling.events(moved) if e["kind"] == "stepDone" and e["phase"] == "undo" and e["target"] == "one"
-    ]
-    assert "create" not in undone[0]["data"]["changes"], "the former model still stood by"
-    assert [row["outcome"] for row in json.loads(rolling.rollout("list", "--json"))] == ["rolledBack"] * 2
-    rolling.fleet.require_sound("one")
+    assert rolling.all_serve() == {"one": better, "two": better}
+    for stack in rolling.stacks:
+        rolling.fleet.require_sound(stack)
