@@ -72,8 +72,8 @@ def test_a_rollout_waits_for_a_yes_from_another_terminal_goes_on_after_ctrl_c_an
 
     rolling.write("defaults: {bake: 0s}\nwaves: [{name: rest, targets: two}]\n")
     desk.change("two", "hearth:account: {", "hearth:account: {tags: {team: a}, ")
-    rolling.fleet.repository.commit()
     desk.pulumi("refresh", "--yes", "--stack", "two")  # runs the program, and puts nothing up
+    rolling.fleet.repository.commit()
     assert "2 to update" in rolling.rollout("start", "--yes")
     steps = [event["target"] for event in rolling.events() if event["kind"] == "stepStarted"]
     assert steps == ["two", "one"], "its file has changed; then the one that no wave names any more"
