@@ -36,12 +36,17 @@ def check(
     warnings = [w for s in found for w in s.warnings]
     # Which stack is in which wave takes all of them to say.
     named = not mistakes and not stacks and (project.stacks / FILE).exists()
-    waves = load_rollout(project, found).waves if named else ()
+    rollout = load_rollout(project, found) if named else None
+    if rollout is not None and any(gate.prompts or gate.compare for gate in rollout.file.gates.values()):
+        from infra.rollout import gates
+
+        mistakes = gates.check(project, rollout.file.gates)
+    waves = rollout.waves if rollout is not None else ()
     unread = sorted(set(names) - {s.name for s in found})
     if as_json:
         rows = [{"file": m.file, "line": m.line, "path": m.path, "text": m.text} for m in mistakes]
-        rollout = [{"wave": wave.name, "stacks": wave.stacks} for wave in waves]
-        typer.echo(json.dumps({"mistakes": rows, "warnings": warnings, "rollout": rollout}, indent=2))
+        told = [{"wave": wave.name, "stacks": wave.stacks} for wave in waves]
+        typer.echo(json.dumps({"mistakes": rows, "warnings": warnings, "rollout": told}, indent=2))
         raise typer.Exit(2 if mistakes else 0)
     for warning in warnings:
         typer.echo(f"warning: {warning}", err=True)

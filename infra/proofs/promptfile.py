@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,10 +58,20 @@ class Prompt:
         return f"line {self.line}{f' ({cut(self.name, 40)})' if self.name else ''}"
 
 
-def read(path: Path, shown: str = "") -> tuple[Prompt, ...]:
-    """The prompts of a file, which messages call `shown`. Raises SpecError with every mistake."""
+@dataclass(frozen=True, slots=True)
+class PromptFile:
+    """The prompts of a file, and what tells this text of it from any other."""
+
+    prompts: tuple[Prompt, ...]
+    sha256: str
+    """Of its bytes, in hexadecimal."""
+
+
+def read(path: Path, shown: str = "") -> PromptFile:
+    """A file of prompts, which messages call `shown`. Raises SpecError with every mistake."""
     shown = shown or str(path)
-    lines, mistakes = _lines(path, shown)
+    raw = _bytes(path, shown)
+    lines, mistakes = _lines(raw, shown)
     known = {**rules(), "said": Rule(_said, {})}
     found = [_prompt(number, text, shown, known, mistakes) for number, text in lines]
     prompts = [one for one in found if one is not None]
@@ -70,20 +81,24 @@ def read(path: Path, shown: str = "") -> tuple[Prompt, ...]:
         mistakes.append(Mistake(shown, 0, "", f"has {len(found):,} prompts, and {MOST_PROMPTS:,} are the most"))
     if mistakes:
         raise SpecError(mistakes)
-    return tuple(prompts)
+    return PromptFile(tuple(prompts), hashlib.sha256(raw).hexdigest())
 
 
-def _lines(path: Path, shown: str) -> tuple[list[tuple[int, str]], list[Mistake]]:
-    """The lines that are not blank, by number."""
+def _bytes(path: Path, shown: str) -> bytes:
     try:
-        raw = path.read_bytes() if path.stat().st_size <= LARGEST else None
+        if path.stat().st_size <= LARGEST:
+            return path.read_bytes()
+        wrong = f"is larger than {LARGEST // 1_000_000} MB"
     except FileNotFoundError:
-        return [], [Mistake(shown, 0, "", "does not exist")]
+        wrong = "does not exist"
     except OSError as error:
-        return [], [Mistake(shown, 0, "", f"cannot be read: {error.strerror or type(error).__name__}")]
-    if raw is None:
-        return [], [Mistake(shown, 0, "", f"is larger than {LARGEST // 1_000_000} MB")]
-    lines, mistakes = [], []
+        wrong = f"cannot be read: {error.strerror or type(error).__name__}"
+    raise SpecError([Mistake(shown, 0, "", wrong)])
+
+
+def _lines(raw: bytes, shown: str) -> tuple[list[tuple[int, str]], list[Mistake]]:
+    """The lines that are not blank, by number."""
+    lines, mistakes = list[tuple[int, str]](), list[Mistake]()
     for number, line in enumerate(raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
             text = line.decode("utf-8")

@@ -17,15 +17,13 @@ from infra.ports import clock
 from infra.proofs.prompts import Asker
 from infra.rollout import quiet
 from infra.rollout.commands import Commands
-from infra.rollout.kinds import KINDS, WORST, Candidate, Kind, Ports, Ready, Tools, read_prompts, worst
+from infra.rollout.kinds import KINDS, WORST, Candidate, Kind, Moments, Ports, Ready, Tools, read_prompts, worst
 from infra.rollout.values import GateResult, Move, Target
 from infra.spec.duration import show
-from infra.spec.limits import Limits
+from infra.spec.limits import Limits, did_you_mean
 from infra.spec.project import Project
 from infra.spec.rollout import Gate, TimeLimits
 
-GONE_QUIET = ""
-"""The name that the look before `retire` goes by; no gate of a file is called so."""
 _log = logging.getLogger(__name__)
 
 
@@ -48,16 +46,36 @@ class Gates:
         """`project` is where prompts and commands are found; `window` the rollback window."""
         self._stopped = threading.Event()
         asker, commands = Asker(ports.inference, sleep=sleep, elapsed=elapsed), Commands(project.root)
-        self._tools = Tools(project, ports, dated, asker, commands, sleep or self._stopped.wait, elapsed, now)
+        self._sleep = sleep or self._stopped.wait
+        self._tools = Tools(project, ports, dated, asker, commands, self._pause, elapsed, Moments(now))
         self._gates, self._limits, self._window = gates, limits, window
         self._endpoints: dict[str, str] = {}
 
-    def gate(self, rollout: str, wave: str, target: Target, name: str, *, since: datetime | None = None) -> GateResult:
+    def gate(self, rollout: str, wave: str, target: Target, gate: str, *, since: datetime | None) -> GateResult:
         """What a gate finds at every deployment of a target that moves. Never raises.
 
-        `since`: from when on metrics are looked at, by our clock. The name '' is the look before `retire`.
+        `since`: from when on metrics are looked at, by our clock.
         """
-        return self._at_all(target, lambda move: self._look(rollout, wave, target, move, name, since))
+
+        def look(move: Move) -> GateResult:
+            kind = self._kind(gate)
+            return kind.look(Candidate(rollout, wave, gate, target, move, self._endpoint(target.account)), since)
+
+        return _at_all(target, look)
+
+    def quiet(self, rollout: str, target: Target, *, since: datetime | None) -> GateResult:
+        """Whether nobody but ourselves has called what stands by since the window opened, by our clock. Never raises.
+
+        No further back than the rollback window is long, and not the first minutes, in which clients may lag behind.
+        """
+        return _at_all(target, lambda move: self._quiet(target, move, since))
+
+    def require(self, name: str) -> None:
+        """Raises SpecError for a gate that there is not, or whose file of prompts is written wrong."""
+        rule = self._kind(name).rule
+        for file in (rule.prompts, rule.compare):
+            if file is not None:
+                read_prompts(self._tools.project, file)
 
     def foretell(self, target: Target, name: str) -> str:
         """What a gate would do at a target. Raises SpecError for what is written wrong."""
@@ -70,20 +88,19 @@ class Gates:
         self._tools.asker.stop()
         self._tools.commands.stop()
 
-    def _look(
-        self, rollout: str, wave: str, target: Target, move: Move, name: str, since: datetime | None
-    ) -> GateResult:
-        if name == GONE_QUIET:
-            return self._quiet(target, move, since)
-        kind = self._kind(name)
-        return kind.look(Candidate(rollout, wave, name, target, move, self._endpoint(target.account)), since)
+    def _pause(self, seconds: float) -> None:
+        if not self._stopped.is_set():
+            self._sleep(seconds)
+        if self._stopped.is_set():
+            raise HearthError("stopped before it could tell")
 
     def _kind(self, name: str) -> Kind:
         rule = self._gates.get(name) or (Gate(ready=True) if name == Ready.key else None)
-        key = next((key for key in KINDS if rule is not None and getattr(rule, key) is not None), None)
-        if rule is None or key is None:
-            raise SpecError([Mistake("stacks/rollout.yaml", 0, f"gates/{name}", "there is no gate of this name")])
-        return KINDS[key](rule, rule.timeout or self._limits.gate, self._tools)
+        if rule is None:
+            known = [*self._gates, *({Ready.key} - set(self._gates))]
+            text = f"there is no gate of this name{did_you_mean(name, known)}"
+            raise SpecError([Mistake("stacks/rollout.yaml", 0, f"gates/{name}", text)])
+        return KINDS[rule.kind](rule, rule.timeout or self._limits.gate, self._tools)
 
     def _endpoint(self, account: str) -> str:
         if account not in self._endpoints:
@@ -98,22 +115,18 @@ class Gates:
         listing = tools.ports.arm.listing(target.account)
         if all(one.name.lower() != slot.lower() for one in listing.deployments):
             return GateResult(outcome="pass", reason=f"{slot} is gone already")
-        passed = self._window if since is None else max(tools.now() - since, timedelta())
-        span = min(self._window, passed - min(quiet.LAGGARDS, passed / 2))
-        found = quiet.use(
-            tools.ports.metrics, target.account, slot, tools.limits.ping_tokens.value,
-            since=listing.at - span, now=listing.at,
-        )  # fmt: skip
+        at = listing.at
+        opened = at - self._window if since is None else tools.moments.start(target.account, since, at)
+        start = max(opened, at - self._window)
+        start += min(quiet.LAGGARDS, (at - start) / 2)
+        tokens = tools.limits.ping_tokens.value
+        found = quiet.use(tools.ports.metrics, target.account, slot, tokens, since=start, now=at)
+        span = at - start
         if not found.calls:
             return GateResult(outcome="pass", reason=f"{slot}: no call but ours in {show(span)}", figures={"calls": 0})
         last = f", the last one after {found.last:%Y-%m-%d %H:%M} UTC" if found.last else ""
         reason = f"{slot} is still called: {found.calls} calls in {show(span)} that are not ours{last}"
         return GateResult(outcome="fail", reason=reason, figures={"calls": found.calls})
-
-    def _at_all(self, target: Target, look: Callable[[Move], GateResult]) -> GateResult:
-        if not target.moves:
-            return GateResult(outcome="pass", reason="nothing moves there")
-        return combined([(move.deployment, _caught(lambda move=move: look(move))) for move in target.moves])  # type: ignore[misc]
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
@@ -130,6 +143,12 @@ def check(project: Project, gates: Mapping[str, Gate]) -> list[Mistake]:
     return [mistake for mistakes in found.values() for mistake in mistakes]
 
 
+def _at_all(target: Target, look: Callable[[Move], GateResult]) -> GateResult:
+    if not target.moves:
+        return GateResult(outcome="pass", reason="nothing moves there")
+    return combined([(move.deployment, _caught(look, move)) for move in target.moves])
+
+
 def combined(found: Sequence[tuple[str, GateResult]]) -> GateResult:
     """One result of several deployments: as bad as the worst, which is told first."""
     if len(found) == 1:
@@ -141,10 +160,10 @@ def combined(found: Sequence[tuple[str, GateResult]]) -> GateResult:
     return GateResult(outcome=outcome, reason=reason, figures=figures)
 
 
-def _caught(look: Callable[[], GateResult]) -> GateResult:
+def _caught(look: Callable[[Move], GateResult], move: Move) -> GateResult:
     """The result; whoever could not look has found nothing."""
     try:
-        return look()
+        return look(move)
     except HearthError as error:
         return GateResult(outcome="inconclusive", reason=" ".join(str(error).split()))
     except Exception as error:  # a rollout of days does not die of one answer that nobody foresaw

@@ -1,4 +1,4 @@
-"""The kinds of gates: each a small class in one table, which docs/gates.md is written from."""
+"""The kinds of gates: each a small class in one table, which docs/gates.md shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from infra.rollout.values import GateResult, Move, Target
 from infra.spec.duration import show
 from infra.spec.limits import Limits
 from infra.spec.project import Project
-from infra.spec.rollout import Gate
+from infra.spec.rollout import Gate, GateKind
 
 T = TypeVar("T")
 Outcome = Literal["pass", "fail", "inconclusive"]
@@ -87,6 +87,24 @@ class Candidate:
         }
 
 
+class Moments:
+    """Moments of ours, by the clock of Azure."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        """`now` is our clock."""
+        self._now = now
+        self._seen: dict[tuple[str, datetime], datetime] = {}
+
+    def start(self, account: str, since: datetime, at: datetime) -> datetime:
+        """When `since` was for the resource manager, which says that it is `at` now.
+
+        By the time that passed here, or since it was asked first there, whichever is longer: they differ where Azure
+        is a double whose clock is moved.
+        """
+        known = at - max(self._now() - since, timedelta())
+        return min(known, self._seen.setdefault((account, since), known))
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What the gates share."""
@@ -98,13 +116,13 @@ class Tools:
     commands: Commands
     sleep: Callable[[float], object]
     elapsed: Callable[[], float]
-    now: Callable[[], datetime]
+    moments: Moments
 
 
 class Kind(ABC):
     """One kind of gate, made for one item of `gates`."""
 
-    key: ClassVar[str]
+    key: ClassVar[GateKind]
     """Its key in rollout.yaml."""
     looks: ClassVar[str]
     passes: ClassVar[str]
@@ -242,11 +260,12 @@ class Metrics(Kind):
         tools, rule, account = self.tools, self.rule.metrics, at.target.account
         if rule is None:
             raise HearthError(f"gate {at.gate} has no metrics to look at")
-        span = USUAL_WINDOW if since is None else max(tools.now() - since, timedelta())
         now = self._patiently(lambda: tools.ports.arm.listing(account)).at
+        start = now - USUAL_WINDOW if since is None else tools.moments.start(account, since, now)
         window = self._patiently(
-            lambda: tools.ports.metrics.of_deployment(account, at.move.candidate, since=now - span, now=now)
+            lambda: tools.ports.metrics.of_deployment(account, at.move.candidate, since=start, now=now)
         )
+        span = now - start
         figures = _figures(window)
         if window.calls < rule.least_calls:
             reason = f"{window.calls} calls in {show(span)} are fewer than {rule.least_calls}; metrics are minutes late"
@@ -313,7 +332,7 @@ class Approval(Kind):
 
     key = "approval"
     looks = "asks a person, once for the wave, before its bake ends"
-    passes = "somebody of `by` (anybody, unless told) says `hearth rollout approve`"
+    passes = "somebody of `by` (anybody, unless told) says yes (`rollout approve`)"
     inconclusive = "nobody has answered within limits.approval; a no is a failure"
 
     def look(self, at: Candidate, since: datetime | None) -> GateResult:
@@ -326,7 +345,7 @@ class Approval(Kind):
         return f"would ask {' or '.join(by) if by else 'anybody'} for a yes"
 
 
-KINDS: Mapping[str, type[Kind]] = {k.key: k for k in (Ready, Prompts, Compare, Metrics, Command, Approval)}
+KINDS: Mapping[GateKind, type[Kind]] = {k.key: k for k in (Ready, Prompts, Compare, Metrics, Command, Approval)}
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
@@ -335,7 +354,7 @@ KINDS: Mapping[str, type[Kind]] = {k.key: k for k in (Ready, Prompts, Compare, M
 def read_prompts(project: Project, name: str) -> tuple[Prompt, ...]:
     """The prompts of a file below stacks/; raises SpecError."""
     path = project.stacks / name
-    return promptfile.read(path, project.shown(path))
+    return promptfile.read(path, project.shown(path)).prompts
 
 
 WORST: tuple[Outcome, ...] = ("fail", "inconclusive", "pass")

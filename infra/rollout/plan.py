@@ -12,7 +12,7 @@ from infra.rollout.values import Move, Plan, Standing, Target, Wave, other_slot
 from infra.spec import DeploymentWish, Limits, Rollout, Stack
 from infra.spec.duration import show
 from infra.spec.promotion import Served
-from infra.spec.rollout import Commands, WantedWave
+from infra.spec.rollout import Commands, Gate, WantedWave
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -63,10 +63,16 @@ def make(wanted: Wanted, observed: Mapping[str, Observed], commit: str) -> Plan:
         waves=waves,
         rollback_window=file.defaults.rollback_window.total_seconds(),
         gates={name: gate.kind for name, gate in used.items()},
+        rules={name: _written(gate) for name, gate in used.items()},
         approvers={name: tuple(approval.by) for name, approval in asked.items()},
         hooks=_hooks(file.hooks),
         approval_limit=file.limits.approval.total_seconds(),
     )
+
+
+def _written(gate: Gate) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(gate)
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _hooks(commands: Commands) -> tuple[Literal["before", "after"], ...]:
@@ -202,13 +208,13 @@ class _Planner:
         self, stack: Stack, wish: DeploymentWish, now: _Slots | None, wave: WantedWave, seen: Observed
     ) -> Move | None:
         """What becomes of a deployment; None where it serves what its record says."""
-        after = _wanted(stack, wish)
+        after = wanted_of(stack, wish)
         if now is None:
             return Move(
                 deployment=wish.name, record=wish.record_name, strategy="inPlace", before=None, after=after,
                 active=wish.name, candidate=wish.name,
             )  # fmt: skip
-        if _same(now.before, after):
+        if same(now.before, after):
             return None
         beside = wave.strategy == "beside"
         gone = seen.deployments is not None and now.active not in seen.deployments
@@ -272,7 +278,7 @@ class _Planner:
 
     def _refusals_beside(self, stack: Stack, wish: DeploymentWish, move: Move, seen: Observed) -> Iterator[str]:
         there = (seen.deployments or {}).get(move.candidate)
-        if move.standby is None and there is not None and not _same(there, move.after):
+        if move.standby is None and there is not None and not same(there, move.after):
             yield (
                 f"the account has a deployment {move.candidate} that is not this stack's ({there.model}); delete it, "
                 "or take strategy: inPlace"
@@ -345,7 +351,7 @@ def _standing(draft: _Draft) -> Standing:
     return "first" if all(move.before is None for move in draft.moves) else "move"
 
 
-def _wanted(stack: Stack, wish: DeploymentWish) -> Served:
+def wanted_of(stack: Stack, wish: DeploymentWish) -> Served:
     """What the record says, as Azure is to be told."""
     record = wish.record
     elsewhere = record.source.id.lower() != stack.account_id.lower()
@@ -353,7 +359,8 @@ def _wanted(stack: Stack, wish: DeploymentWish) -> Served:
     return Served(model=record.model, version=record.version, source=source, tenant=tenant)
 
 
-def _same(one: Served, other: Served) -> bool:
+def same(one: Served, other: Served) -> bool:
+    """Whether two are the same model for callers."""
     return one.version == other.version and _same_model(one, other)
 
 

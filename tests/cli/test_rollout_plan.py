@@ -71,7 +71,11 @@ def test_the_plan_is_a_table_with_what_is_to_be_known_and_the_whole_in_a_line(pl
     assert [word in row for word in ("swedencentral", "support-bot", "0ld", "beside", "no", "1.70 USD")] == [True] * 6
     assert "local-target: support-bot: whether the quota allows a second deployment is not known" in said
     assert "first" in next(line for line in said.splitlines() if line.startswith(" local-source "))
-    assert said.splitlines()[-1].startswith("hearth at no commit, 2 waves: 2 stacks to change (1 for the first time);")
+    whole, digest = said.splitlines()[-2:]
+    assert whole.startswith("hearth at no commit, 2 waves: 2 stacks to change (1 for the first time);")
+    told = json.loads(run(planned, "--json"))["digest"]
+    assert digest == f"plan digest {told}"
+    assert f"plan digest {told}" in run(planned, "--tree")
 
 
 def test_the_tree_names_models_in_full_and_where_callers_are_led(planned: Shell):

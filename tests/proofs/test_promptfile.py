@@ -39,7 +39,7 @@ def test_prompts_are_read_with_their_lines(tmp_path):
         b"",
         {"name": "talk", "messages": talk, "expect": {"text": "x"}, "maxTokens": 9},
     )
-    first, second = promptfile.read(file)
+    first, second = promptfile.read(file).prompts
     assert (first.line, first.messages, first.expect.contains) == (1, ({"role": "user", "content": "hi"},), ("h",))
     assert (second.title, second.messages, second.most_tokens) == ("line 3 (talk)", tuple(talk), 9)
 

@@ -73,6 +73,11 @@ def changes(tape: Tape, wave: str, *stacks: str, seconds: float = 41) -> None:
 def bakes(tape: Tape, wave: str, seconds: float, *stacks: str) -> None:
     """A bake to its end, with a look at the metrics."""
     tape("bakeStarted", wave, after=1)
+    baked(tape, wave, seconds, *stacks)
+
+
+def baked(tape: Tape, wave: str, seconds: float, *stacks: str) -> None:
+    """The rest of a bake."""
     tape.now += timedelta(seconds=seconds)
     for stack_name in stacks:
         tape.gate(wave, stack_name, "calm", 1, text="0.1% of 1,204 calls failed")
@@ -112,7 +117,7 @@ def bad() -> tuple[Plan, list[Event]]:
     tape.gate("canary", "prod-swe", "calm", 1, "gateInconclusive", "3 calls are too few to tell")
     tape("paused", text="prod-swe: gate calm: 3 calls are too few to tell")
     tape("resumed", after=3600, who="ann", text="traffic is back")
-    bakes(tape, "canary", 3600, "prod-swe")
+    baked(tape, "canary", 3600, "prod-swe")
     tape("waveStarted", "europe")
     tape("stepStarted", "europe", "prod-uks", phase="place")
     tape("stepStarted", "europe", "prod-weu", phase="place")

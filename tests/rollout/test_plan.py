@@ -278,7 +278,31 @@ def test_a_plan_is_the_same_as_data_and_its_digest_is_of_what_happens_not_of_whe
     made = plan([PROD], {PROD.name: observed(PROD)})
     assert msgspec.json.decode(msgspec.json.encode(made), type=Plan) == made
     assert changed(made, commit="another").digest == made.digest
-    assert plan([PROD], {PROD.name: observed(PROD)}, strategy="beside").digest != made.digest
+    gone = plan([PROD], {PROD.name: observed(PROD, deployments={})})
+    assert (gone.waves[0].targets[0].moves[0].gap, gone.digest) == (True, made.digest)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        plan([PROD], {PROD.name: observed(PROD)}, strategy="beside", gates=("smoke",)),
+        plan([PROD], {PROD.name: observed(PROD)}, gates=("smoke", "calm")),
+        plan([PROD], {PROD.name: observed(PROD)}, gates=("smoke",), bake=timedelta(hours=1)),
+        plan([PROD], {PROD.name: observed(PROD, {"support-bot": facts("gpt-4.1.ft-9")})}, gates=("smoke",)),
+        plan([stack("prod-swe", wish(model="gpt-4.1.ft-9"))], {PROD.name: observed(PROD)}, gates=("smoke",)),
+        plan([PROD, stack("prod-weu")], {PROD.name: observed(PROD)}, gates=("smoke",)),
+    ],
+    ids=["strategy", "gates", "wave", "from", "to", "targets"],
+)
+def test_the_digest_is_another_where_something_else_would_be_done(other: Plan):
+    assert other.digest != plan([PROD], {PROD.name: observed(PROD)}, gates=("smoke",)).digest
+
+
+def test_a_gate_that_demands_less_is_another_plan_though_it_has_the_same_name():
+    made = plan([PROD], {PROD.name: observed(PROD)}, gates=("smoke",))
+    assert made.rules == {"smoke": {"prompts": "smoke.jsonl"}}
+    eased = changed(made, rules={"smoke": {"prompts": "smoke.jsonl", "passRate": 0.5}})
+    assert eased.digest != made.digest
 
 
 def test_a_wave_has_its_settings_decided_and_spans_in_seconds():

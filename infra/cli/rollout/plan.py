@@ -24,7 +24,8 @@ def plan(
 ) -> None:
     """Show what `hearth rollout start` would do: wave by wave, which stack gets which model, how, and what it costs.
 
-    Looks at the files as they are, at the stacks' outputs and at Azure; changes nothing. Exits 1 when something is
+    Looks at the files as they are, at the stacks' outputs and at Azure; changes nothing. The digest is of targets,
+    models from and to, strategies, waves and gates: two plans with the same one do the same. Exits 1 when something is
     refused, 2 when stacks/rollout.yaml is wrong.
     """
     import msgspec
@@ -38,17 +39,25 @@ def plan(
     if as_json:
         typer.echo(json.dumps({"digest": made.digest, **msgspec.to_builtins(made)}, indent=2))
     elif as_tree:
-        _print(planned.tree(made, currency))
+        put(planned.tree(made, currency))
     else:
-        for number, wave in enumerate(made.waves, 1):
-            _print(planned.heading(wave, number))
-            _print(planned.table(wave, currency))
-            for note in planned.notes(wave):
-                typer.echo(f"   {note}")
-            typer.echo()
-        typer.echo(planned.summary(made, currency))
+        show(made, currency)
     if any(target.standing == "refused" for wave in made.waves for target in wave.targets):
         raise typer.Exit(1)
+
+
+def show(made: Plan, currency: str) -> None:
+    """Print a plan for people."""
+    from infra.cli.rollout import planned
+
+    for number, wave in enumerate(made.waves, 1):
+        put(planned.heading(wave, number))
+        put(planned.table(wave, currency))
+        for note in planned.notes(wave):
+            typer.echo(f"   {note}")
+        typer.echo()
+    typer.echo(planned.summary(made, currency))
+    typer.echo(planned.digest(made))
 
 
 def make(project: Project) -> Plan:
@@ -109,8 +118,8 @@ def commit(root: Path) -> str:
     return f"{head} and changes" if git("status", "--porcelain", "--", ".") else head
 
 
-def _print(what: object) -> None:
-    """A log has no width of its own; a table folded at 80 columns is no table."""
+def put(what: object) -> None:
+    """Print what Rich draws. A log has no width of its own; a table folded at 80 columns is no table."""
     from rich.console import Console
 
     console = Console()

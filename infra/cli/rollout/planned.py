@@ -41,6 +41,11 @@ def summary(plan: Plan, currency: str) -> str:
     return f"{plan.fleet} at {commit(plan)}, {many(len(plan.waves), 'wave')}: {'; '.join(parts)}"
 
 
+def digest(plan: Plan) -> str:
+    """What stands for the plan where one is approved and started later."""
+    return f"plan digest {plan.digest}"
+
+
 def heading(wave: Wave, number: int) -> str:
     """A wave's settings in a line."""
     settings = [
@@ -111,6 +116,7 @@ def tree(plan: Plan, currency: str) -> Tree:
                     leaf.add(Text(f"callers go from {move.active} to {move.candidate}"))
             for text in target.why:
                 twig.add(Text(text, "red" if target.standing == "refused" else "yellow"))
+    made.add(digest(plan))
     return made
 
 
@@ -121,7 +127,7 @@ def markdown(plan: Plan, currency: str) -> str:
         lines += [f"**{cell(heading(wave, number))}**", "", _row(TITLES), _row(["---"] * len(TITLES))]
         lines += [_row(row) for target in wave.targets for row in rows(target, currency)]
         lines += ["", *(f"- {cell(text)}" for text in notes(wave)), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, digest(plan), ""])
 
 
 # --- words ---------------------------------------------------------------------------------------------------------

@@ -186,6 +186,9 @@ class _Teller:
             story.outcome, story.end = "running", None
             for bar in story.pauses:
                 self._close(bar, at, "done")
+        if event.kind == "resumed" and story.rollback is None:
+            for wave in (wave for wave in story.waves if wave.state == "failed"):
+                wave.state, wave.end, wave.reason = "running", None, ""
         if event.kind == "rollbackDone":
             for wave in story.waves:
                 wave.state = "undone" if any(t.state == "undone" for t in wave.targets) else wave.state
@@ -205,6 +208,7 @@ class _Teller:
             wave.state, wave.start = "running", wave.start or at
         elif event.kind == "bakeStarted":
             wave.state = "baking"
+            self._close(wave.bake, at, "unclear")  # it begins anew after targets were changed once more
             until = event.data.get("until")
             wave.bars.append(Bar("bake", "bake", at, figures={"until": until} if until else {}))
         elif event.kind == "bakeDone":
