@@ -30,6 +30,8 @@ Purpose = Literal["training", "validation"]
 Counting = Literal["exact", "estimate", "none"]
 Progress = Callable[[int, int], None]
 """Told the bytes that are done, and all of them."""
+Job = tuple[int, pieces.Piece, scan.How]
+"""A file's number, some of its lines, and what is asked of them."""
 
 _HEAD = 1 << 20
 _ALONE = 8 << 20
@@ -138,14 +140,15 @@ def check(asked: Asked, progress: Progress = lambda done, total: None) -> Report
     files += [File(str(path), "validation") for path in asked.validation]
     limit = known.file_bytes.value if asked.file_bytes is None else asked.file_bytes
     readable = {number: size for number, file in enumerate(files) if (size := _open(file, limit)) is not None}
-    shape = _shape(files, readable, asked.method)
+    _give_shapes(files, readable, asked.method)
+    how = scan.How("chat", encoding, asked.keep, known.line_bytes.value)
     with Ledger() as ledger:
-        _read(files, readable, asked, _hows(shape, encoding, asked, known), ledger, progress)
+        _read(files, readable, asked, how, ledger, progress)
         _compare(files, ledger, asked.keep)
     bill = None
     if counted != "none":
         sizes = cost.Sizes(_all_sizes(files), counted == "estimate")
-        bill = cost.bill(known, model, sizes, asked.epochs, reinforcement=shape == "reinforcement")
+        bill = cost.bill(known, model, sizes, asked.epochs, reinforcement=files[0].shape == "reinforcement")
     for file in files:
         _judge(file, asked, known, model, counted)
     _judge_all(files, asked, known, model, bill)
@@ -160,10 +163,6 @@ def _encoding(asked: Asked, model: tuning.Tunable | None) -> tuple[str | None, C
     if asked.counting != "exact":
         return None, asked.counting
     return (encoding, "exact") if tokens.counter(encoding) else (None, "estimate")
-
-
-def _hows(shape: Shape, encoding: str | None, asked: Asked, known: tuning.Tuning) -> scan.How:
-    return scan.How(shape, encoding, asked.keep, known.line_bytes.value)
 
 
 # --- the file as a whole -------------------------------------------------------------------------------------------
@@ -217,23 +216,22 @@ def _wide(head: bytes) -> str | None:
     return "UTF-16" if any(zeros) and not all(zeros) else None
 
 
-def _shape(files: list[File], readable: dict[int, int], method: tuning.Method | None) -> Shape:
-    """The shape that all files should have: of the method, else of the first file that can be read."""
+def _shape(file: File, start: int, method: tuning.Method | None) -> Shape:
+    """The shape that a file should have: that of the method, else of most of its first lines."""
     shape: Shape = "chat"
+    with contextlib.suppress(OSError), Path(file.path).open("rb") as opened:
+        opened.seek(start)
+        shape = shapes.recognise(opened.read(_HEAD))
+    if method is None or shapes.METHODS[shape] == method:
+        return shape
+    return next(shape for shape, meant in shapes.METHODS.items() if meant == method)
+
+
+def _give_shapes(files: list[File], readable: dict[int, int], method: tuning.Method | None) -> None:
+    """Every training file its own shape; validation that of the first training file."""
     for number, start in readable.items():
-        with contextlib.suppress(OSError), Path(files[number].path).open("rb") as opened:
-            opened.seek(start)
-            shape = shapes.recognise(opened.read(_HEAD))
-            break
-    if method == "dpo":
-        shape = "preference"
-    elif method == "reinforcement":
-        shape = "reinforcement"
-    elif method == "supervised" and shape not in ("chat", "completion"):
-        shape = "chat"
-    for number in readable:
-        files[number].shape = shape
-    return shape
+        file, first = files[number], files[0].shape
+        file.shape = first if file.purpose == "validation" and first else _shape(file, start, method)
 
 
 # --- all lines -----------------------------------------------------------------------------------------------------
@@ -249,9 +247,8 @@ def _read(
 ) -> None:
     """Check every line of every file that can be read, and keep the digests."""
     total, done = sum(files[number].size for number in readable), 0
-    jobs = ((number, piece) for number, start in readable.items() for piece in _pieces(files[number], start))
     lengths = dict(readable)
-    for number, part in _parts(jobs, how, _processes(asked, total)):
+    for number, part in _parts(_jobs(files, readable, how), _processes(asked, total)):
         file = files[number]
         if part is None:
             continue
@@ -266,10 +263,14 @@ def _read(
     progress(total, total)
 
 
-def _pieces(file: File, start: int) -> Iterator[pieces.Piece]:
-    """The pieces of a file; none where it has gone in the meantime."""
-    with contextlib.suppress(OSError):
-        yield from pieces.cut(Path(file.path), start, file.size)
+def _jobs(files: list[File], readable: dict[int, int], how: scan.How) -> Iterator[Job]:
+    """The pieces of all files; none of one that has gone in the meantime."""
+    for number, start in readable.items():
+        file = files[number]
+        of_shape = msgspec.structs.replace(how, shape=file.shape or how.shape)
+        with contextlib.suppress(OSError):
+            for piece in pieces.cut(Path(file.path), start, file.size):
+                yield number, piece, of_shape
 
 
 def _size(file: File) -> int:
@@ -286,12 +287,10 @@ def _processes(asked: Asked, total: int) -> int:
     return 1 if total < _ALONE else min(cores, _MOST_PROCESSES)
 
 
-def _parts(
-    jobs: Iterator[tuple[int, pieces.Piece]], how: scan.How, processes: int
-) -> Iterator[tuple[int, scan.Part | None]]:
+def _parts(jobs: Iterator[Job], processes: int) -> Iterator[tuple[int, scan.Part | None]]:
     """What is found in the pieces, in their order; None for one whose file has gone."""
     if processes <= 1:
-        for number, piece in jobs:
+        for number, piece, how in jobs:
             try:
                 yield number, scan.work(piece, how)
             except OSError:
@@ -303,7 +302,7 @@ def _parts(
     waiting: deque[tuple[int, Future[scan.Part]]] = deque()
     pool = ProcessPoolExecutor(processes, context, initializer=_ignore_interrupts)
     try:
-        for number, piece in jobs:
+        for number, piece, how in jobs:
             waiting.append((number, pool.submit(scan.work, piece, how)))
             if len(waiting) >= 3 * processes:
                 yield _outcome(*waiting.popleft())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Set
 from typing import Any
 
 import msgspec
@@ -95,7 +95,7 @@ def _all_messages(example: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _chat(example: dict[str, Any], shape: Shape) -> Iterator[Broken]:
     if shape == "chat":
-        yield from (("unknown-key", f'"{_short(key)}"') for key in example if key not in _TOP)
+        yield from (("unknown-key", f'the key "{_short(key)}" is not known') for key in example if key not in _TOP)
     messages = example["messages"]
     if not isinstance(messages, list) or not messages:
         yield "messages", f"messages: {'is empty' if messages == [] else f'is {kind_of(messages)}'}"
@@ -118,23 +118,24 @@ def _chat(example: dict[str, Any], shape: Shape) -> Iterator[Broken]:
 
 def _preference(example: dict[str, Any]) -> Iterator[Broken]:
     keys = {"input", "preferred_output", "non_preferred_output"}
-    yield from (("unknown-key", f'"{_short(key)}"') for key in example if key not in keys)
+    yield from (("unknown-key", f'the key "{_short(key)}" is not known') for key in example if key not in keys)
     asked = example.get("input")
     messages = asked.get("messages") if isinstance(asked, dict) else None
     defined: set[str] | None = None
+    waiting: set[str] = set()
     if not isinstance(asked, dict) or not isinstance(messages, list) or not messages:
         yield "preference", f"input/messages: is {kind_of(messages) if isinstance(asked, dict) else 'missing'}"
     else:
-        yield from (("unknown-key", f'input/"{_short(key)}"') for key in asked if key not in _TOP)
+        yield from (("unknown-key", f'input: the key "{_short(key)}" is not known') for key in asked if key not in _TOP)
         yield from _tools(asked, "input/")
         defined = _defined(asked)
-        yield from _talk(messages, "input/messages", "preference", defined)
+        waiting = yield from _talk(messages, "input/messages", "preference", defined)
     for key in ("preferred_output", "non_preferred_output"):
         output = example.get(key)
         if not isinstance(output, list) or not output:
             yield "preference", f"{key}: is {'missing' if key not in example else kind_of(output)}"
             continue
-        yield from _talk(output, key, "preference", defined)
+        yield from _talk(output, key, "preference", defined, waiting)
         roles = [m.get("role") for m in output if isinstance(m, dict)]
         yield from (("role", f"{key}: {_quoted(role)} has no place here, only assistant and tool")
                     for role in roles if role in {"system", "developer", "user"})  # fmt: skip
@@ -146,7 +147,11 @@ def _preference(example: dict[str, Any]) -> Iterator[Broken]:
 
 
 def _completion(example: dict[str, Any]) -> Iterator[Broken]:
-    yield from (("unknown-key", f'"{_short(key)}"') for key in example if key not in {"prompt", "completion"})
+    yield from (
+        ("unknown-key", f'the key "{_short(key)}" is not known')
+        for key in example
+        if key not in {"prompt", "completion"}
+    )
     for key in ("prompt", "completion"):
         if not isinstance(example.get(key), str):
             yield "completion", f"{key}: is {kind_of(example[key]) if key in example else 'missing'}"
@@ -157,8 +162,11 @@ def _completion(example: dict[str, Any]) -> Iterator[Broken]:
 # --- messages ------------------------------------------------------------------------------------------------------
 
 
-def _talk(messages: list[Any], where: str, shape: Shape, defined: set[str] | None) -> Iterator[Broken]:
-    open_calls: set[str] = set()
+def _talk(
+    messages: list[Any], where: str, shape: Shape, defined: set[str] | None, waiting: Set[str] = frozenset()
+) -> Generator[Broken, None, set[str]]:
+    """Complain about messages; takes and gives the ids of calls that wait for an answer."""
+    open_calls = set(waiting)
     for number, message in enumerate(messages):
         place = f"{where}/{number}"
         if not isinstance(message, dict):
@@ -173,10 +181,13 @@ def _talk(messages: list[Any], where: str, shape: Shape, defined: set[str] | Non
             yield from _answer(message, place, open_calls)
         if role == "assistant":
             open_calls = yield from _calls(message, place, defined)
+    return open_calls
 
 
 def _message(message: dict[str, Any], place: str, shape: Shape) -> Iterator[Broken]:
-    yield from (("unknown-key", f'{place}/"{_short(key)}"') for key in message if key not in _KEYS)
+    yield from (
+        ("unknown-key", f'{place}: the key "{_short(key)}" is not known') for key in message if key not in _KEYS
+    )
     role = message.get("role")
     if role not in _ROLES[shape]:
         known = ", ".join(_ROLES[shape])

@@ -242,7 +242,7 @@ def _malformed(line: bytes, error: Exception, *, unfinished: bool) -> tuple[str,
     if unfinished:
         return "truncated", f"the file ends in the middle of an example, {len(line):,} bytes into the line"
     if b"\0" in line:
-        return "nul", f"{line.count(0):,} NUL bytes, the first at byte {line.index(0) + 1:,}"
+        return "nul", f"a NUL at byte {line.index(0) + 1:,}; {line.count(0):,} in all"
     try:
         line.decode()
     except UnicodeDecodeError as wrong:
