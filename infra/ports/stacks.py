@@ -75,6 +75,10 @@ class Stacks:
         """Make a stack; its secrets provider is the one that its file or the environment names."""
         self._run("stack", "init", stack)
 
+    def remove(self, stack: str) -> None:
+        """Forget a stack that holds nothing; its file stays. Raises Refused for one that holds resources."""
+        self._run("stack", "rm", stack, "--yes", "--preserve-config")
+
     def outputs(self, stack: str) -> dict[str, Any] | None:
         """A stack's outputs; None where the stack does not exist yet."""
         try:
