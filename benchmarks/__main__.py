@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import keep_alive, localazure, main_job, report
+from benchmarks import keep_alive, localazure, main_job, report, training
 
-CHAPTERS = {"The main job": main_job.rows, "Local Azure": localazure.rows, "Keep-alive": keep_alive.rows}
+CHAPTERS = {
+    "The main job": main_job.rows,
+    "Local Azure": localazure.rows,
+    "Keep-alive": keep_alive.rows,
+    "Training data": training.rows,
+}
 
 
 def main() -> None:
