@@ -157,7 +157,6 @@ def for_programs(report: Report, mended: list[Mended]) -> dict[str, Any]:
                 "blank": one.blank,
                 "lineEnds": one.line_ends,
                 "duplicates": one.duplicates,
-                "ended": one.ended,
             }
             for one in mended
         ],
@@ -192,6 +191,4 @@ def changes(mended: Mended) -> str:
         )
         if number
     ]
-    if mended.ended:
-        parts.append("a line feed put at its end")
     return f"{mended.path}: {', '.join(parts)}; check this one again"

@@ -300,7 +300,7 @@ def _parts(jobs: Iterator[Job], processes: int) -> Iterator[tuple[int, scan.Part
     safe = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
     context = multiprocessing.get_context("fork" if safe else "spawn")
     waiting: deque[tuple[int, Future[scan.Part]]] = deque()
-    pool = ProcessPoolExecutor(processes, context, initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(processes, context, initializer=_begin)
     try:
         for number, piece, how in jobs:
             waiting.append((number, pool.submit(scan.work, piece, how)))
@@ -312,9 +312,16 @@ def _parts(jobs: Iterator[Job], processes: int) -> Iterator[tuple[int, scan.Part
         pool.shutdown(cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C goes to all processes; the first of them ends the others."""
+def _begin() -> None:
+    """Ctrl-C goes to all processes: the first of them ends the others, and must not leave them behind when killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _outcome(number: int, future: Future[scan.Part]) -> tuple[int, scan.Part | None]:

@@ -23,13 +23,11 @@ class Mended(msgspec.Struct):
     """Blank lines taken away."""
     line_ends: int = 0
     duplicates: int = 0
-    ended: bool = False
-    """A line feed was put behind the last line."""
 
     @property
     def changed(self) -> bool:
         """Whether the copy differs at all."""
-        return bool(self.marks or self.blank or self.line_ends or self.duplicates or self.ended)
+        return bool(self.marks or self.blank or self.line_ends or self.duplicates)
 
 
 def target(path: Path) -> Path:
@@ -57,7 +55,7 @@ def mend(path: Path, repeats: Set[int], longest: int) -> Mended:
 
 
 def _kept(path: Path, size: int, repeats: Set[int], longest: int, mended: Mended) -> Iterator[bytes]:
-    """The lines of the copy, each with its line feed."""
+    """The lines of the copy, each with its line feed if it had one."""
     with path.open("rb") as file:
         start = _MARK if file.read(_MARK) == scan.BOM else 0
     if start:
@@ -70,16 +68,17 @@ def _kept(path: Path, size: int, repeats: Set[int], longest: int, mended: Mended
                 yield from _copied(piece, block)
                 continue
             lines = block.split(b"\n")
+            ends = [b"\n"] * len(lines)
             if lines[-1] == b"":
                 lines.pop()
-            elif piece.last:
-                mended.ended = True
-            for line in lines:
+            else:
+                ends[-1] = b""  # a line feed here would hide that the file was cut off
+            for line, end in zip(lines, ends, strict=False):
                 number += 1
                 if number in repeats:
                     mended.duplicates += 1
                 elif (kept := _line(line, mended)) is not None:
-                    yield kept + b"\n"
+                    yield kept + end
 
 
 def _line(line: bytes, mended: Mended) -> bytes | None:

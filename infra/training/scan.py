@@ -180,22 +180,24 @@ class Scanner:
     # --- the thorough look -----------------------------------------------------------------------------------------
 
     def _thorough(self, line: bytes, number: int, *, unfinished: bool) -> None:
-        at = self._lines + number
+        at, digest = self._lines + number, None
         while line.startswith(BOM):
             self._say(at, "stray-bom", "a byte-order mark")
             line = line[3:]
+            digest = _digest(line) if self._quick else None  # it may say what a line without a mark says
         example = self._object(line, at, unfinished=unfinished)
         if example is None:
             self._skipped.append(at)
             return
         try:
-            self._look(example, at)
+            self._look(example, at, digest)
         except RecursionError:
             self._say(at, "too-deep", "objects within objects, too many to follow")
             self._skipped.append(at)
 
-    def _look(self, example: dict[str, Any], at: int) -> None:
-        digest = xxhash.xxh3_64_intdigest(msgspec.json.encode(example, order="sorted"))
+    def _look(self, example: dict[str, Any], at: int, digest: int | None) -> None:
+        if digest is None:
+            digest = xxhash.xxh3_64_intdigest(msgspec.json.encode(example, order="sorted"))
         broken, texts = list(examine.broken(example, self._how.shape)), list(examine.texts(example))
         for rule, text in broken:
             self._say(at, rule, text)
@@ -235,6 +237,18 @@ class Scanner:
         self._broken[rule] += 1
         if self._broken[rule] <= self._how.keep:
             self._findings.append(Finding(at, rule, text))
+
+
+def _digest(line: bytes) -> int | None:
+    """The digest that the quick look gives a line; None for a line that it lets not through."""
+    try:
+        messages = _decode(line).messages
+    except _MALFORMED:
+        return None
+    kinds, seed = list(_PLAIN), 0
+    for message in messages:
+        seed = xxhash.xxh3_64_intdigest(message.content.encode(), seed ^ (kinds.index(message.__class__) + 1))
+    return seed if messages[-1].__class__ is _Assistant else None
 
 
 def _malformed(line: bytes, error: Exception, *, unfinished: bool) -> tuple[str, str]:
