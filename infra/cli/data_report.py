@@ -182,12 +182,12 @@ def changes(mended: Mended) -> str:
     if not mended.changed:
         return f"{mended.path}: the same as before, there was nothing to mend"
     parts = [
-        f"{number:,} {what}"
-        for number, what in (
-            (mended.marks, "stray byte-order marks taken away"),
-            (mended.blank, "blank lines taken away"),
-            (mended.line_ends, "line ends corrected"),
-            (mended.duplicates, "duplicates taken away"),
+        f"{_number(number, what)} {done}"
+        for number, what, done in (
+            (mended.marks, "stray byte-order mark", "taken away"),
+            (mended.blank, "blank line", "taken away"),
+            (mended.line_ends, "line end", "corrected"),
+            (mended.duplicates, "duplicate", "taken away"),
         )
         if number
     ]

@@ -303,13 +303,27 @@ def _parts(jobs: Iterator[Job], processes: int) -> Iterator[tuple[int, scan.Part
     pool = ProcessPoolExecutor(processes, context, initializer=_begin)
     try:
         for number, piece, how in jobs:
-            waiting.append((number, pool.submit(scan.work, piece, how)))
+            with _interrupts_wait():
+                waiting.append((number, pool.submit(scan.work, piece, how)))
             if len(waiting) >= 3 * processes:
                 yield _outcome(*waiting.popleft())
         while waiting:
             yield _outcome(*waiting.popleft())
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Python loses a Ctrl-C that comes while it forks: here it comes after that."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin() -> None:

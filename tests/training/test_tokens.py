@@ -54,7 +54,7 @@ def test_a_price_is_dated_and_a_range_while_azure_chooses_the_epochs():
         tuning.load(), tuning.load().model("gpt-4.1"), cost.Sizes({1_000_000: 1}, False), None, reinforcement=False
     )
     (price,) = [price for price in found.prices if price.training_type == "GlobalStandard"]
-    assert (price.least, price.most) == (0.065536 * 2, 0.065536 * 2 * 25), (
+    assert (price.least, price.most) == pytest.approx((0.065536 * 2, 0.065536 * 2 * 25)), (
         "one long example, cut; few examples, many epochs"
     )
     assert found.as_of
