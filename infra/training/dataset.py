@@ -11,6 +11,7 @@ import os
 import signal
 import stat
 import threading
+from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
@@ -22,7 +23,7 @@ import msgspec
 from infra.errors import HearthError
 from infra.spec import tuning
 from infra.training import cost, pieces, rules, scan, shapes, tokens
-from infra.training.digests import Ledger
+from infra.training.digests import Ledger, Marks
 from infra.training.rules import Finding
 from infra.training.shapes import Shape
 
@@ -80,7 +81,7 @@ class File(msgspec.Struct):
     """Role → texts, and their tokens (or characters)."""
     pictured: int = 0
     """Examples with images."""
-    repeats: set[int] = set()
+    repeats: Marks = msgspec.field(default_factory=Marks)
     """Lines that say what one before them says in a file of the same purpose."""
 
     def say(self, rule: str, text: str, line: int = 0, times: int = 1) -> None:
@@ -252,7 +253,7 @@ def _read(
         file = files[number]
         if part is None:
             continue
-        ledger.add(number, file.lines + 1, part.digests, part.skipped)
+        ledger.add(number, file.lines + 1, part.digests, array("I", part.at) if part.at else None)
         file.absorb(part, asked.keep)
         lengths[number] += part.length
         done += part.length
@@ -354,9 +355,8 @@ def _compare(files: list[File], ledger: Ledger, keep: int) -> None:
     """Say which examples come twice, and which are in training and validation."""
     told: Counter[tuple[int, str]] = Counter()
     for before, later in ledger.repeats():
-        order = later.argsort()
-        for first, second in zip(before[order].tolist(), later[order].tolist(), strict=True):
-            one, two = ledger.place(first), ledger.place(second)
+        for at in later.argsort():
+            one, two = ledger.place(int(before[at])), ledger.place(int(later[at]))
             file = files[two.file]
             rule = "duplicate" if files[one.file].purpose == file.purpose else "overlap"
             file.broken[rule] = file.broken.get(rule, 0) + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Set
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import msgspec
@@ -35,7 +35,7 @@ def target(path: Path) -> Path:
     return path.with_name(f"{path.stem}.fixed{path.suffix}")
 
 
-def mend(path: Path, repeats: Set[int], longest: int) -> Mended:
+def mend(path: Path, repeats: Container[int], longest: int) -> Mended:
     """Write the copy, whole or not at all. Raises OSError where it cannot be read or written.
 
     `repeats` are the lines, from 1, that say what one before them says; a line longer than `longest` bytes is copied.
@@ -54,7 +54,7 @@ def mend(path: Path, repeats: Set[int], longest: int) -> Mended:
     return mended
 
 
-def _kept(path: Path, size: int, repeats: Set[int], longest: int, mended: Mended) -> Iterator[bytes]:
+def _kept(path: Path, size: int, repeats: Container[int], longest: int, mended: Mended) -> Iterator[bytes]:
     """The lines of the copy, each with its line feed if it had one."""
     with path.open("rb") as file:
         start = _MARK if file.read(_MARK) == scan.BOM else 0

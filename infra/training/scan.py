@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable
+from itertools import compress
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,6 +20,8 @@ from infra.training.rules import Finding
 from infra.training.shapes import Shape
 
 BOM = b"\xef\xbb\xbf"
+ROLES = {"system", "developer", "user", "assistant", "tool", "function", "prompt", "completion", "tools", "functions"}
+"""Whose texts are counted apart; all others together, for there may be as many as lines."""
 _MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
@@ -40,8 +43,8 @@ class Part(msgspec.Struct):
     lines: int = 0
     length: int = 0
     """Bytes."""
-    skipped: list[int] = []
-    """Lines that hold no example."""
+    at: bytes = b""
+    """The line of every example, 4 bytes each; empty where every line holds one."""
     digests: bytes = b""
     """8 bytes an example: the same for two that say the same, however they are written."""
     broken: dict[str, int] = {}
@@ -106,7 +109,7 @@ class Scanner:
         self._measure: Callable[[str], int] = (tokens.counter(how.encoding) if how.encoding else None) or len
         self._around = (tokens.MESSAGE, tokens.EXAMPLE) if how.encoding else (0, 0)
         self._lines = self._length = self._pictured = 0
-        self._skipped: list[int] = []
+        self._skipped = array("I")
         self._digests = array("Q")
         self._sizes: list[int] = []
         self._plain: dict[type, list[int]] = {kind: [] for kind in _PLAIN}
@@ -141,22 +144,33 @@ class Scanner:
         return Part(
             lines=self._lines,
             length=self._length,
-            skipped=self._skipped,
+            at=self._at().tobytes() if self._skipped else b"",
             digests=self._digests.tobytes(),
-            broken=dict(self._broken),
+            broken=dict(+self._broken),
             findings=self._findings,
             sizes=dict(Counter(self._sizes)),
             roles={role: (len(sizes), sum(sizes)) for role, sizes in roles.items()},
             pictured=self._pictured,
         )
 
+    def _at(self) -> array[int]:
+        """The lines that hold an example."""
+        holds = bytearray(b"\1") * self._lines
+        for line in self._skipped:
+            holds[line] = 0
+        return array("I", compress(range(self._lines), holds))
+
     def _check(self, lines: list[bytes], *, unfinished: bool) -> None:
         """The loop that everything waits for: names are local, and nothing is done twice."""
         measure, quick, decode, assistant = self._measure, self._quick, _decode, _Assistant
         digest, tell, size_of = xxhash.xxh3_64_intdigest, self._digests.append, self._sizes.append
         per_message, per_example = self._around
+        blank: list[int] = []
         per_kind = {kind: (sizes.append, salt) for salt, (kind, sizes) in enumerate(self._plain.items(), 1)}
         for number, line in enumerate(lines):
+            if not line:
+                blank.append(self._lines + number)
+                continue
             if quick:
                 try:
                     messages = decode(line).messages
@@ -176,6 +190,10 @@ class Scanner:
                     tell(seed)
                     continue
             self._thorough(line, number, unfinished=unfinished and number == len(lines) - 1)
+        for at in blank[: self._how.keep]:
+            self._say(at, "blank-line", "is empty")
+        self._broken["blank-line"] += len(blank[self._how.keep :])
+        self._skipped.extend(blank)
 
     # --- the thorough look -----------------------------------------------------------------------------------------
 
@@ -206,13 +224,13 @@ class Scanner:
         per_message, size = self._around
         for role, text in texts:
             found = self._measure(text)
-            self._others.setdefault(role[:20], []).append(found)
+            self._others.setdefault(role if role in ROLES else "?", []).append(found)
             size += found + per_message
         self._sizes.append(size)
 
     def _object(self, line: bytes, at: int, *, unfinished: bool) -> dict[str, Any] | None:
         """The object that a line holds; None, and said why, where it holds none."""
-        if not line or line.isspace():
+        if not line or line.isspace():  # empty: it was nothing but a mark
             self._say(at, "blank-line", "nothing but white space" if line else "is empty")
             return None
         try:

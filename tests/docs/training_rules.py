@@ -10,9 +10,9 @@ from infra.training import rules
 INTRO = """\
 # The rules of training data
 
-What `hearth data check` looks at ([the life of a tuned model](training.md)). A **fault** keeps a file from being uploaded
-(exit code 2), a warning does not. The date is that of the page that says so; where it is "this project", Azure documents
-no rule and this is what we found useful or necessary. Rules marked `--fix` are mended by it.
+What `hearth data check` looks at ([the life of a tuned model](training.md)). A **fault** keeps a file from being
+uploaded (exit code 2), a warning does not. The date is that of the page that says so; where it is "this project", Azure
+documents no rule and this is what we found useful or necessary. Rules marked `--fix` are mended by it.
 """
 
 
