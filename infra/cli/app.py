@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from infra.cli import check, data, doctor, fleet, local, post, stack, tend
+from infra.cli import check, data, doctor, drift, fleet, local, post, preview, stack, tend
+from infra.cli.rollout import app as rollout
 
 app = typer.Typer(
     help="Fine-tuned Azure OpenAI models as Pulumi code, kept serving.",
@@ -20,6 +21,9 @@ app.command("chat")(stack.chat)
 app.command("recover")(stack.recover)
 app.command("adopt")(stack.adopt)
 app.add_typer(data.app, name="data")
+app.command("preview")(preview.preview)
+app.command("drift")(drift.drift)
 app.command("post")(post.post)
 app.add_typer(fleet.app, name="stack")
+app.add_typer(rollout.app, name="rollout")
 app.add_typer(local.app, name="local")

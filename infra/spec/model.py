@@ -51,6 +51,7 @@ class StackSettings(Written, frozen=True):
     """`hearth:stack`."""
 
     production: bool = False
+    gaps: bool = False
     labels: Tags = {}
 
 
@@ -253,6 +254,7 @@ class DeploymentWish(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     record_name: str
+    """Empty where what is served is not what a record says."""
     record: ModelRecord
     sku: Sku
     version_upgrade_option: str | None
@@ -272,6 +274,8 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     subscription: str
     location: str
     production: bool
+    gaps: bool = False
+    """Whether a deployment may be made anew, though its callers get no answer meanwhile."""
     labels: Tags
     account: Account
     access: tuple[Access, ...]
