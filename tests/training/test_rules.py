@@ -105,3 +105,12 @@ def require_one_line_each(found: dataset.File) -> None:
     for finding in found.findings:
         assert finding.text
         assert finding.text.isprintable()
+
+
+def test_a_role_that_is_no_text_is_told_in_every_shape(tmp_path: Path):
+    asked = (
+        b'{"input": {"messages": [{"role": [], "content": "?"}]}, "preferred_output": [{"role": {}, "content": "a"}], '
+    )
+    (tmp_path / "a").write_bytes(asked + b'"non_preferred_output": [{"role": [], "content": "b"}]}')
+    (found,) = dataset.check(Asked([tmp_path / "a"])).files
+    assert found.broken["role"] == 3
