@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,11 +61,16 @@ def show(made: Plan, currency: str) -> None:
     typer.echo(planned.digest(made))
 
 
-def make(project: Project) -> Plan:
-    """The plan of the files as they are. Raises SpecError, and what looking raises of the cloud as a whole."""
+def make(project: Project, only: Collection[str] | None = None) -> Plan:
+    """The plan of the files as they are; with `only` of these stacks alone, waves without any of them left out.
+
+    Raises SpecError, and what looking raises of the cloud as a whole.
+    """
     from infra.rollout import plan as planning
 
     wish = wanted(project)
+    if only is not None:
+        wish = planning.of_these(wish, only)
     return planning.make(wish, observe(project, wish), commit(project.root))
 
 
