@@ -151,11 +151,11 @@ class Stacks:
         return self._root / Path(folder).expanduser()  # a relative one starts where pulumi is run: in the project
 
     def _run(self, *arguments: str, stdin: str | None = None) -> str:
-        command = executable(self._env)
+        pulumi = executable(self._env)
         longest = _REFRESH_LONGEST if arguments[0] == "refresh" else _LONGEST
         try:
             done = subprocess.run(
-                [command, *arguments, "--non-interactive"],
+                [pulumi, *arguments, "--non-interactive"],
                 cwd=self._root,
                 env=self._env,
                 input=stdin,
@@ -167,7 +167,7 @@ class Stacks:
         except subprocess.TimeoutExpired as error:
             raise Unreachable(f"`pulumi {' '.join(arguments[:2])}` has not answered in {longest} seconds") from error
         if done.returncode:
-            raise _meaning(done.stderr)
+            raise meaning(done.stderr)
         return done.stdout
 
 
@@ -189,7 +189,8 @@ def _outputs(deployment: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _meaning(text: str) -> HearthError:
+def meaning(text: str) -> HearthError:
+    """What `pulumi` wrote to stderr when it failed, as an error with the next move."""
     fact = " ".join(line.strip() for line in text.splitlines() if line.strip()).removeprefix("error: ")
     if "no stack named" in fact:
         return NotFound(fact)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,11 +61,16 @@ def show(made: Plan, currency: str) -> None:
     typer.echo(planned.digest(made))
 
 
-def make(project: Project) -> Plan:
-    """The plan of the files as they are. Raises SpecError, and what looking raises of the cloud as a whole."""
+def make(project: Project, only: Collection[str] | None = None) -> Plan:
+    """The plan of the files as they are; with `only` of these stacks alone, waves without any of them left out.
+
+    Raises SpecError, and what looking raises of the cloud as a whole.
+    """
     from infra.rollout import plan as planning
 
     wish = wanted(project)
+    if only is not None:
+        wish = planning.of_these(wish, only)
     return planning.make(wish, observe(project, wish), commit(project.root))
 
 
@@ -83,8 +89,11 @@ def wanted(project: Project) -> Wanted:
     return Wanted(fleet=project.name, rollout=rollout, stacks=read, unread=wrong, limits=limits.load())
 
 
-def observe(project: Project, wish: Wanted) -> dict[str, Observed]:
-    """What stands at the stacks of the rollout, looked at side by side; without a login their outputs alone."""
+def observe(project: Project, wish: Wanted, *, login: bool = False) -> dict[str, Observed]:
+    """What stands at the stacks of the rollout, looked at side by side.
+
+    Without a login it is their outputs alone; where `login` demands one, that raises LoginFailed.
+    """
     from infra.errors import LoginFailed
     from infra.ports.arm import Arm
     from infra.ports.cloud import Cloud
@@ -97,6 +106,8 @@ def observe(project: Project, wish: Wanted) -> dict[str, Observed]:
     try:
         return eyes.observe(names, wish.stacks, backend, Arm(cloud), Metrics(cloud), tokens)
     except LoginFailed as error:
+        if login:
+            raise
         typer.echo(f"Azure was not looked at, only the stacks' outputs: {error}", err=True)
         return eyes.observe(names, {}, backend, Arm(cloud), Metrics(cloud), tokens)
 
