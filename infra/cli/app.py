@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from infra.cli import check, data, doctor, drift, fleet, local, post, preview, stack, tend
+from infra.cli import check, data, doctor, drift, fleet, local, post, preview, stack, tend, worker
 from infra.cli.rollout import app as rollout
 
 app = typer.Typer(
@@ -26,4 +26,5 @@ app.command("drift")(drift.drift)
 app.command("post")(post.post)
 app.add_typer(fleet.app, name="stack")
 app.add_typer(rollout.app, name="rollout")
+app.command("worker")(worker.worker)
 app.add_typer(local.app, name="local")

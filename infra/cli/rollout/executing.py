@@ -215,7 +215,7 @@ class Seat:
             try:
                 if asked == 0 and not quiet and not self._process.stop(wait=0.0):
                     typer.echo(
-                        "Finishing the steps that run. Ctrl-C again stops their engines; they are done again.", err=True
+                        "Finishing what runs. Ctrl-C again stops the engines: their steps are repeated.", err=True
                     )
                 elif asked:
                     self._process.stop_engines(hard=asked > 1)
@@ -243,10 +243,19 @@ class _Seen:
         try:
             self._leaving = self._seat.leave(self._rollout)
             last = self._known[-1].number if self._known else 0
+            going_on = self._seat.kept.rollout(self._rollout.id, "").outcome in ("running", "paused")
             self._known += self._seat.kept.events(self._rollout.id, after=last)
+            return _without_former_end(self._known) if going_on else self._known
         except Unreachable:  # it comes back, or a person loses patience
-            pass
-        return self._known
+            return self._known
+
+
+def _without_former_end(events: list[Event]) -> list[Event]:
+    """Of a rollout that is taken up after its end, and whose record does not say so yet: up to that end."""
+    ends = [event.kind for event in events if event.kind in ("ended", "rollbackAsked")]
+    if ends[-1:] != ["ended"]:
+        return events
+    return events[: max(i for i, event in enumerate(events) if event.kind == "ended")]
 
 
 def how_to_go_on(rollout: str) -> str:
