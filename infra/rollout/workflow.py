@@ -83,9 +83,13 @@ class Process:
         name: str = "embedded",
         who: str = "hearth",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        say: Callable[[Event], None] = lambda _: None,
     ) -> None:
-        """`hands` gives those of a rollout by its id; `name` is the one under which work is taken up again."""
-        self.history, self.name, self.who, self.clock = history, name, who, clock
+        """`hands` gives those of a rollout by its id; `name` is the one under which work is taken up again.
+
+        `say` hears of what happens here.
+        """
+        self.history, self.name, self.who, self.clock, self._say = history, name, who, clock, say
         self._hands_of, self._hands, self._choosing = hands, dict[str, Hands](), threading.Lock()
         self._stopping, self._cutting = threading.Event(), threading.Event()
         self._busy, self._bell = 0, threading.Condition()
@@ -223,6 +227,7 @@ class Process:
             outcome=machine.outcome if isinstance(machine, Machine) else None, enqueue=enqueue,
         )  # fmt: skip
         for event in events:
+            self._say(event)
             with contextlib.suppress(RuntimeError):  # the process is closing
                 self._notices.submit(self._notify, event)
 
@@ -326,7 +331,7 @@ class Process:
             return
         kind = "note" if step.quiet else f"{'hook' if step.hook else 'step' if step.phase else 'gate'}{what}"
         note = Note(kind, wave=job.wave, target=job.target, gate=step.gate, who=self.who, text=text, data=data or {})
-        self._patiently(lambda: self.history.add(rollout, self.clock(), note, phase=step.phase))
+        self._say(self._patiently(lambda: self.history.add(rollout, self.clock(), note, phase=step.phase)))
 
     def _target(self, rollout: str, stack: str | None) -> Target | None:
         plan = self._plan(rollout)

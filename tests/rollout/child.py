@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.cli.worker import serve
+from infra.errors import HearthError
 from infra.rollout.history import History
 from tests.rollout.hands import Pretended
 from tests.rollout.runs import ended, process, until
@@ -46,6 +48,13 @@ def main() -> int:
         unclear=frozenset(given.get("unclear", ())),
     )  # fmt: skip
     kept = History(given.get("database") or f"sqlite:///{folder / 'rollouts.db'}")
+    if "database" in given:
+        try:
+            serve(kept, given["name"], given.get("take_over", []), lambda _: hands)
+        except HearthError as error:
+            sys.stdout.write(f"{error}\n")
+            return error.exit_code
+        return 0
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())
     settings = {key: given[key] for key in ("name", "who") if key in given}

@@ -99,10 +99,10 @@ def wanted(project: Project) -> Wanted:
     )
 
 
-def observe(project: Project, wish: Wanted) -> dict[str, Observed]:
-    """What stands at the stacks of the rollout, looked at side by side; without a login their outputs alone.
+def observe(project: Project, wish: Wanted, *, login: bool = False) -> dict[str, Observed]:
+    """What stands at the stacks of the rollout, looked at side by side; of stacks that no wave names the outputs alone.
 
-    Of stacks that no rollout moves the outputs say enough.
+    Without a login it is their outputs alone; where `login` demands one, that raises LoginFailed.
     """
     from infra.errors import LoginFailed
     from infra.ports.arm import Arm
@@ -116,6 +116,8 @@ def observe(project: Project, wish: Wanted) -> dict[str, Observed]:
     try:
         return eyes.observe(wish.names, moved, backend, Arm(cloud), Metrics(cloud), tokens)
     except LoginFailed as error:
+        if login:
+            raise
         typer.echo(f"Azure was not looked at, only the stacks' outputs: {error}", err=True)
         return eyes.observe(wish.names, {}, backend, Arm(cloud), Metrics(cloud), tokens)
 
