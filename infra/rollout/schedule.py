@@ -397,6 +397,11 @@ class Machine:
         elif target.wish:
             self._note("note", wave=wave.name, target=target.stack, text=f"its models alone are undone: {STAYS}")
 
+    def _undo_again(self, undo: Undo) -> None:
+        """Go back to waves that were left with something to undo."""
+        left = {n for n in undo.all if any(self._must_be_undone(target) for target in self.plan.waves[n].targets)}
+        undo.waves = [n for n in undo.all if n in left or n in undo.waves]
+
     def _rolled_back(self, undo: Undo) -> bool:
         scope = [self._spot(target) for number in undo.all for target in self.plan.waves[number].targets]
         if any(spot.status == "undoFailed" for spot in scope):
@@ -550,6 +555,8 @@ class Machine:
         for spot in state.spots.values():
             if spot.status == "undoFailed":
                 spot.status = "failed"  # it stays to be undone
+        if state.undo is not None:
+            self._undo_again(state.undo)
         if state.undo is not None or state.wave == len(self.plan.waves):
             return
         wave, at = self.plan.waves[state.wave], state.waves[state.wave]

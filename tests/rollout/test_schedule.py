@@ -187,6 +187,24 @@ def test_an_undo_that_fails_does_not_keep_the_others_from_theirs() -> None:
     assert names(again) == ["a"], "asked again, what could not be undone is tried again"
 
 
+def test_an_undo_that_failed_is_tried_again_on_a_resume_though_its_wave_is_left() -> None:
+    machine = machine_of(plan(*[wave(n, [target(n)], on_failure="rollbackAll") for n in "abc"]))
+    done(machine, machine.due(0))
+    done(machine, machine.due(1))
+    fail(machine, machine.due(2)[0])
+    fail(machine, machine.due(3)[0], outcome="failed")
+    fail(machine, machine.due(4)[0], outcome="halted")
+    assert machine.due(5) == []
+    machine.ask(Ask("resume", "ann"))
+    order = []
+    for now in (6.0, 7.0, 8.0):
+        jobs = machine.due(now)
+        order += names(jobs)
+        done(machine, jobs)
+    machine.due(9.0)
+    assert (order, machine.state.outcome) == (["c", "b", "a"], "rolledBack")
+
+
 def test_where_failure_pauses_a_resume_tries_what_failed_again() -> None:
     machine = machine_of(plan(wave("w", [target("a"), target("b")], concurrency=1, on_failure="pause")))
     fail(machine, machine.due(0)[0])
