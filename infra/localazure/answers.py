@@ -1,7 +1,7 @@
 """What a model says: made up but not arbitrary.
 
 The same question to the same model gets the same answer, and the answer names the model, so that a person sees which
-one is behind a deployment.
+one is behind a deployment. A model that was tuned here says what it learned (`recall`).
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class Wish:
     form_name: str = ""
     tool: Tool | None = None
     thinking: int = 0
+    learned: str | None = None
+    """What the model learned to say to such a question; None where it learned nothing like it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ def _text(wish: Wish) -> str:
         echo = echo[: LONGEST_ECHO - 1] + "…"
     if wish.tool is not None:
         return _made(wish.tool.parameters or {"type": "object"}, echo, wish.tool.name)
+    if wish.form is None and wish.learned is not None:
+        return wish.learned
     if wish.form is None:
         return f"{wish.model} here. You asked: {echo}"
     if not wish.form:

@@ -36,6 +36,8 @@ class Model(msgspec.Struct, frozen=True, rename="camel"):
     lifecycle: str
     default: bool = False
     tunable: bool = True
+    methods: tuple[str, ...] = ("supervised",)
+    """How it can be tuned: supervised, dpo, reinforcement."""
     chat: bool = True
     embeddings: bool = False
     reasoning: bool = False

@@ -176,6 +176,203 @@ class CustomModel(Entity):
     created: datetime
     job: str | None = None
     status: str = "succeeded"
+    lessons: str | None = None
+    """The content that holds what it learned: questions of its training data with their answers."""
+    sketch: list[int] = msgspec.field(default_factory=list)
+    """The sketch of its training data, for whoever is tuned from it."""
+
+
+class Facts(Value, frozen=True):
+    """What local Azure found in a file of training data when it was processed."""
+
+    examples: int
+    unique: int
+    """Examples that are not the same as one before."""
+    tokens: int
+    """Of all examples together, by local Azure's steady estimate."""
+    variety: float
+    """How much of the answers is new, 0 to 1: their size when compressed against their size."""
+    form: str
+    """chat, completion, preference, reinforcement, or none where the lines are not of one of these."""
+    strange_line: int = 0
+    """The first line that is not of the form of the first one; 0 where all are."""
+    sketch: list[int] = msgspec.field(default_factory=list)
+    """The smallest digests of its lines: two sketches tell how much two files have in common."""
+
+
+class File(Entity):
+    """A file of an account's data plane; what it holds is on the disk, in pieces."""
+
+    id: str
+    account: str
+    """Key of the account."""
+    created: datetime
+    filename: str
+    purpose: str
+    size: int | None = None
+    """Bytes; None until they are known."""
+    pieces: list[str] = msgspec.field(default_factory=list)
+    """The contents that make it up, in order."""
+    settled_at: datetime | None = None
+    """From when its processing is over."""
+    url: str | None = None
+    """Where it is imported from, until it is; nobody is shown it."""
+    url_given_at: datetime | None = None
+    """The machine's moment at which the import was asked for: signatures follow the machine's clock."""
+    error: str | None = None
+    """Why it could not be processed."""
+    facts: Facts | None = None
+    """What is in it; None until it is processed, and for files that are no training data."""
+    job: str | None = None
+    """The job whose results it holds; they grow while it runs."""
+
+
+class UploadPart(Value, frozen=True):
+    """A part of an upload."""
+
+    id: str
+    block: str
+    """Its other name (azure_block_id)."""
+    piece: str
+    size: int
+
+
+class Upload(Entity):
+    """A file that comes in parts."""
+
+    id: str
+    account: str
+    created: datetime
+    filename: str
+    purpose: str
+    size: int
+    """Bytes that were announced."""
+    parts: list[UploadPart] = msgspec.field(default_factory=list)
+    status: str = "pending"
+    file: str | None = None
+    """Id of the file that it became."""
+
+
+class Blob(Value, frozen=True):
+    """A blob of a storage account; without content it stands for its container."""
+
+    host: str
+    container: str
+    name: str
+    piece: str | None
+    size: int
+    created: datetime
+    content_type: str = "application/octet-stream"
+
+
+class Course(Value, frozen=True):
+    """All that the losses of a training follow from."""
+
+    method: str
+    seed: int
+    examples: int
+    unique: int
+    tokens: int
+    """Of one epoch."""
+    variety: float
+    batch: int
+    rate: float
+    """The learning rate multiplier."""
+    epochs: int
+    validation: int = 0
+    """Examples of the validation file; 0 without one."""
+    overlap: float = 0.0
+    """Which share of them is in the training data too."""
+    head_start: float = 0.0
+    """How much of it the model knew before, 0 to 1: more than 0 where it was tuned already."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that an epoch has."""
+        return max(1, -(-self.examples // self.batch))
+
+    @property
+    def steps(self) -> int:
+        """Batches of the whole training."""
+        return self.steps_per_epoch * self.epochs
+
+
+class Stretch(Value, frozen=True):
+    """Steps done without a break: the one after `first` is done `seconds` after `at`."""
+
+    at: datetime
+    first: int
+    """Steps done before."""
+    seconds: float
+    """Of a step."""
+    last: int | None = None
+    """Steps done at its end; None while it goes on."""
+
+
+class TuningEvent(Value, frozen=True):
+    """An event of a job that is no step. `late`: it comes after a step of the same moment."""
+
+    id: str
+    at: datetime
+    message: str
+    level: str = "info"
+    late: bool = True
+
+
+class Checkpoint(Value, frozen=True):
+    """A state of a model in training that is kept."""
+
+    id: str
+    at: datetime
+    step: int
+
+
+class Tuning(Entity):
+    """A fine-tuning job."""
+
+    id: str
+    account: str
+    created: datetime
+    model: str
+    """The model as it was asked for."""
+    base: str
+    """Full name of the base model."""
+    training_file: str
+    method: str
+    """supervised, dpo or reinforcement."""
+    wanted: Json
+    """The hyperparameters that were given; those left to Azure are not in it."""
+    training_type: str
+    """Standard, GlobalStandard or DeveloperTier."""
+    seed: int
+    shown: Json = msgspec.field(default_factory=dict)
+    """What later api-versions show as it was given: method, metadata."""
+    parent: str | None = None
+    """The tuned model that it goes on from."""
+    validation_file: str | None = None
+    suffix: str | None = None
+    status: str = "pending"
+    phase: str = "queued"
+    """Where it is: queued, checking, importing, training, pausing, paused, returning, evaluating, over."""
+    next_at: datetime | None = None
+    """When something happens by itself; None where it waits for a place or for somebody."""
+    course: Course | None = None
+    sketch: list[int] = msgspec.field(default_factory=list)
+    stretches: list[Stretch] = msgspec.field(default_factory=list)
+    checkpoints: list[Checkpoint] = msgspec.field(default_factory=list)
+    events: list[TuningEvent] = msgspec.field(default_factory=list)
+    results: str | None = None
+    """Id of the file of its results."""
+    tuned: str | None = None
+    """The model that it made."""
+    finished: datetime | None = None
+    billed: int | None = None
+    """Training tokens that are billed."""
+    error_code: str | None = None
+    error: str | None = None
+    error_param: str | None = None
+    doom: str | None = None
+    """The fault that it meets."""
 
 
 class StoredResponse(Value, frozen=True):

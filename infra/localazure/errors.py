@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Shape = Literal["azure", "openai", "entra", "identity"]
-"""The envelope a refusal travels in: the resource manager's and the gateway's, the models' own, the login's, or that
-of the identity endpoint of App Service and Container Apps."""
+Shape = Literal["azure", "openai", "entra", "identity", "storage"]
+"""The envelope a refusal travels in: the resource manager's and the gateway's, the models' own, the login's, that of
+the identity endpoint of App Service and Container Apps, or that of blobs."""
 
 
 class AzureError(Exception):
@@ -869,6 +869,88 @@ NO_PREVIOUS_RESPONSE = ErrorKind(
     shape="openai",
 )
 NO_RESPONSE = ErrorKind(404, "", "Response with id '{id}' not found.", seen="public logs", shape="openai")
+
+# --- training ------------------------------------------------------------------------------------------------------
+
+BAD_PAYLOAD = ErrorKind(400, "invalidPayload", "The request is invalid: {fact}")
+NO_FILE = ErrorKind(404, "notFound", "The file '{file}' was not found.")
+NO_UPLOAD = ErrorKind(404, "notFound", "The upload '{upload}' was not found.")
+NO_JOB = ErrorKind(404, "notFound", "The fine-tuning job '{job}' was not found.")
+FILE_QUOTA = ErrorKind(
+    400,
+    "quotaExceeded",
+    "The quota for files without expiry is reached. The maximum is {limit}.",
+    seen="Azure/azure-sdk-for-java#47401",
+)
+FILES_TOO_LARGE = ErrorKind(
+    400, "quotaExceeded", "The quota for the size of all files is reached. The maximum is {limit} bytes."
+)
+FILE_TOO_LARGE = ErrorKind(400, "invalidPayload", "The file is larger than the maximum of {limit} bytes.")
+FILE_IN_USE = ErrorKind(409, "conflict", "The file '{file}' is used by {what} and cannot be deleted.")
+JOB_IN_USE = ErrorKind(409, "conflict", "The fine-tuning job '{job}' made {what} and cannot be deleted.")
+UPLOAD_OVER = ErrorKind(
+    400, "unexpectedEntityState", "The upload '{upload}' is {status}: nothing can be done with it any more."
+)
+UPLOAD_WRONG = ErrorKind(400, "invalidPayload", "The upload '{upload}' cannot be completed: {fact}")
+NOT_TUNABLE = ErrorKind(
+    400,
+    "invalidPayload",
+    "The specified base model does not support fine-tuning.",
+    seen="MicrosoftDocs/azure-docs#116776; without a trainingType BerriAI/litellm#24687",
+)
+NO_SUCH_METHOD = ErrorKind(
+    400, "invalidPayload", "The base model '{model}' does not support fine-tuning with the method '{method}'."
+)
+FILE_NOT_USABLE = ErrorKind(400, "invalidPayload", "The {which} '{file}' cannot be used: {fact}")
+JOB_QUOTA = ErrorKind(400, "quotaExceeded", "The quota for {what} is reached. The maximum is {limit}.")
+JOB_STATE = ErrorKind(400, "unexpectedEntityState", "The fine-tuning job '{job}' is {status} and cannot be {wanted}.")
+MODEL_DEPLOYED = ErrorKind(409, "conflict", "The model '{model}' is deployed as '{deployment}' and cannot be deleted.")
+
+# --- blobs ---------------------------------------------------------------------------------------------------------
+
+NO_STORAGE = ErrorKind(
+    404, "ResourceNotFound", "The specified resource does not exist.", seen="Storage's REST reference", shape="storage"
+)
+NO_CONTAINER = ErrorKind(
+    404,
+    "ContainerNotFound",
+    "The specified container does not exist.",
+    seen="Storage's REST reference",
+    shape="storage",
+)
+NO_BLOB = ErrorKind(
+    404, "BlobNotFound", "The specified blob does not exist.", seen="Storage's REST reference", shape="storage"
+)
+CONTAINER_EXISTS = ErrorKind(
+    409,
+    "ContainerAlreadyExists",
+    "The specified container already exists.",
+    seen="Storage's REST reference",
+    shape="storage",
+)
+BLOB_FORBIDDEN = ErrorKind(
+    403,
+    "AuthenticationFailed",
+    "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly "
+    "including the signature.",
+    seen="Storage's REST reference",
+    shape="storage",
+)
+BLOB_NOT_ALLOWED = ErrorKind(
+    403,
+    "AuthorizationPermissionMismatch",
+    "This request is not authorized to perform this operation using this permission.",
+    seen="Storage's REST reference",
+    shape="storage",
+)
+NO_BLOB_LOGIN = ErrorKind(
+    401,
+    "NoAuthenticationInformation",
+    "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.",
+    seen="Storage's REST reference",
+    shape="storage",
+)
+BAD_BLOB_REQUEST = ErrorKind(400, "InvalidInput", "{fact}", shape="storage")
 
 # --- the login -----------------------------------------------------------------------------------------------------
 

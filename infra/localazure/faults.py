@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from infra.localazure.catalogue import Catalogue
     from infra.localazure.world import World
 
-Moment = Literal["arrival", "token", "work", "create", "answer"]
+Moment = Literal["arrival", "token", "work", "create", "train", "answer"]
 """When in a request a fault strikes: before anything is looked at; where a token is looked at or given; after the
-caller was found to be allowed, before the work; inside the create of a deployment; after the work, before the answer.
+caller was found to be allowed, before the work; inside the create of a deployment, or of a
+fine-tuning job; after the work, before the answer.
 """
 When = Literal["before", "after"]
 """Whether a fault that loses the answer strikes before the work or after it (then the write happened)."""
@@ -113,6 +114,21 @@ KINDS: tuple[Kind, ...] = (
         "create-fails", "create", "creates of deployments",
         "201, then provisioningState Failed, and the operation failed",
     ),
+    Kind(
+        "stuck-in-queue", "train", "creates of fine-tuning jobs", "the job is pending, for long",
+        None, 86_400.0, "virtual seconds for which it is pending",
+    ),
+    Kind(
+        "unsafe-data", "train", "creates of fine-tuning jobs",
+        "the job fails before it is trained: the data failed the checks for harm types",
+        "Microsoft Learn, fine-tuning (2024)",
+    ),
+    Kind(
+        "unsafe-model", "train", "creates of fine-tuning jobs",
+        "the job fails after its training: the model scores above acceptable thresholds",
+        "Microsoft Learn, fine-tuning (2024)",
+    ),
+    Kind("training-fails", "train", "creates of fine-tuning jobs", "the job fails half-way through its steps"),
 )  # fmt: skip
 REGISTRY = {kind.name: kind for kind in KINDS}
 METRICS = re.compile(
@@ -257,6 +273,16 @@ def concerns(world: World, fault: Fault, target: Target) -> bool:
     if method and method.strip().upper() != target.method:
         return False
     return _pattern(pattern).fullmatch(target.operation) is not None
+
+
+def at_training(world: World, account: str, region: str) -> tuple[float | None, str | None]:
+    """What a new fine-tuning job of an account (by id) meets: the seconds it is pending, and what it fails of."""
+    target = Target(account, "POST", "Microsoft.CognitiveServices/accounts/OpenAI/fine-tunes/write", account, region)
+    stuck = struck(world, "stuck-in-queue", target)
+    doom = next(
+        (name for name in ("unsafe-data", "unsafe-model", "training-fails") if struck(world, name, target)), None
+    )
+    return stuck.seconds if stuck is not None else None, doom
 
 
 def at_create(world: World, deployment: Deployment) -> tuple[float | None, str | None]:

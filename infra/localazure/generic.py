@@ -11,6 +11,7 @@ from infra.localazure.world import Caller, World
 IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
 RAI_POLICIES = "Microsoft.CognitiveServices/accounts/raiPolicies"
 WORKSPACES = "Microsoft.OperationalInsights/workspaces"
+STORAGE = "Microsoft.Storage/storageAccounts"
 JOBS, ENVIRONMENTS = "Microsoft.App/jobs", "Microsoft.App/managedEnvironments"
 
 # Types in Azure's own spelling; other types are answered as Azure answers types it does not know. True: the type is
@@ -24,6 +25,7 @@ TYPES = {
     "Microsoft.Insights/metricAlerts": True,
     "Microsoft.Insights/scheduledQueryRules": True,
     IDENTITIES: True,
+    STORAGE: True,
     WORKSPACES: True,
 }
 _KNOWN = {t.lower(): t for t in TYPES}

@@ -36,6 +36,21 @@ def owned(world: World, account_key: str, model: str) -> CustomModel | None:
     return world.models.get(f"{account_key}|{model}")
 
 
+def delete(world: World, model: CustomModel) -> None:
+    """Forget a tuned model, as the portal does; refused while any account has it deployed."""
+    deployed = next((d for d in world.deployments if (d.owner, d.model.name) == (model.account, model.id)), None)
+    if deployed is not None:
+        raise errors.MODEL_DEPLOYED(model=model.id, deployment=deployed.id)
+    drop(world, model)
+
+
+def drop(world: World, model: CustomModel) -> None:
+    """Forget a tuned model and what it learned."""
+    world.models.drop(f"{model.account}|{model.id}")
+    if model.lessons is not None:
+        world.contents.drop([model.lessons])
+
+
 def resolve(world: World, caller: Caller, account: Account, model: DeploymentModel) -> Resolved:
     """Find the model of a deployment: in the region's catalogue, in the account, or at its source.
 
@@ -102,5 +117,6 @@ def _require_not_retired(world: World, name: str, base: Model, *, tuned: bool) -
 
 
 def visible(world: World, account: Account) -> tuple[list[Model], list[CustomModel]]:
-    """What GET /models of an account lists: base models and its own tuned ones."""
-    return world.catalogue.models, world.models.of(ids.key(account.id))
+    """What GET /models of an account lists: base models and its own tuned ones. Checkpoints are listed by their job."""
+    own = [model for model in world.models.of(ids.key(account.id)) if not model.id.startswith("ftchkpt-")]
+    return world.catalogue.models, own

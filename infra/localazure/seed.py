@@ -72,7 +72,7 @@ class SeedModel(msgspec.Struct, forbid_unknown_fields=True):
 
 class SeedQuota(msgspec.Struct, forbid_unknown_fields=True):
     """A limit that differs from the catalogue's: of a quota by its name (OpenAI.FineTuned.Deployments), or of an
-    account (fineTunedDeployments, standardDeployments); everywhere unless a subscription or region is named."""
+    account (fineTunedDeployments, files, trainingJobs …); everywhere unless a subscription or region is named."""
 
     name: str
     limit: Annotated[int, msgspec.Meta(ge=0)]

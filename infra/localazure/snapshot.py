@@ -59,6 +59,7 @@ def save(world: World, name: str) -> Kept:
         world.settle()
         records = {table.kind: table.written() for table in world.database.tables}
         body = msgspec.json.encode(Snapshot(FORMAT, world.meta(), records))
+        world.contents.save(name, world.pieces())
     if world.folder is None:
         world.shelf[name] = body
     else:
@@ -81,6 +82,7 @@ def delete(world: World, name: str) -> None:
         del world.shelf[name]
     else:
         _path(world.folder, name).unlink()
+    world.contents.forget(name)
 
 
 def restore(world: World, name: str) -> None:
@@ -97,6 +99,7 @@ def restore(world: World, name: str) -> None:
         read = {kind: table.read(snapshot.records.get(kind, {})) for kind, table in tables.items()}
     except msgspec.MsgspecError as error:
         raise BadSnapshot(f"the snapshot {name} cannot be read: {error}") from error
+    world.contents.restore(name)
     _become(world, tables, read, snapshot.meta)
 
 
@@ -115,6 +118,7 @@ def _become(world: World, tables: dict[str, Table[Any]], read: dict[str, dict[st
         world.go_on_from(meta)
         world.index()
         world.keep_time()
+    world.contents.sweep(world.pieces())
 
 
 # --- files ---------------------------------------------------------------------------------------------------------

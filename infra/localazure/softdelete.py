@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from infra.localazure import accounts, errors, ids, roles
+from infra.localazure import accounts, errors, files, finetuning, ids, models, roles, uploads
 from infra.localazure.entities import Account
 from infra.localazure.world import Caller, World
 
@@ -117,7 +117,10 @@ def _purge_at(world: World, key: str) -> datetime | None:
 def _forget(world: World, account: Account) -> None:
     key = ids.key(account.id)
     for model in world.models.of(key):
-        world.models.drop(f"{key}|{model.id}")
+        models.drop(world, model)
+    files.forget(world, key)
+    uploads.forget(world, key)
+    finetuning.forget(world, key)
     for deployment in world.deployments.of(key):
         world.deployments.drop(ids.key(deployment.id))
     principal = (account.identity or {}).get("principalId")

@@ -84,6 +84,25 @@ class Switches(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     confirmed); 0: any number. Refused as `throttling` says."""
     metrics_batch_calls_per_hour: Span = 360_000.0
     """The same for batches."""
+    file_processing: Span = 0.5
+    """Seconds until an uploaded or imported file is processed. Azure: seconds to minutes, by size."""
+    training_queue: Span = 1.0
+    """Seconds a job is pending at least. Azure: minutes, and as long as it takes until a place is free."""
+    training_preparation: Span = 3.0
+    """Seconds from a job's start to its first step: files are checked and imported, GPUs waited for. Azure: minutes."""
+    training_rate: Annotated[float, msgspec.Meta(ge=0.1, le=1e12)] = 20_000.0
+    """Training tokens (those of the data times the epochs) that a job goes through in a second. Azure: not told; a
+    slower pace with a faster clock is nearer to it."""
+    training_evaluation: Span = 2.0
+    """Seconds of the safety evaluation after the last step, and before a paused job is paused. Azure: minutes."""
+    post_lists: bool = False
+    """Whether a job's events and checkpoints are listed by POST too, as the curl samples of Microsoft's pages have it.
+    The description has GET alone."""
+    results_header: Literal["valid_mean_token_accuracy", "validation_mean_token_accuracy"] = "valid_mean_token_accuracy"
+    """How results.csv calls its fifth column: live files say valid_…, Microsoft's page validation_…."""
+    delete_trained: Literal["refuse", "take"] = "refuse"
+    """Not known: whether the files and the job that a deployed model comes from can be deleted. The pages ask to delete
+    the deployment first. refuse: 409 until it is gone."""
     strict_api_versions: bool = False
     """Not known in full: which api-versions Azure takes. Microsoft's own samples send some that no list has, so any
     date passes; strict: those that are known of Microsoft.CognitiveServices alone."""

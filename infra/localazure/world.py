@@ -16,11 +16,14 @@ import msgspec
 
 from infra.localazure import catalogue, ids
 from infra.localazure.clock import LAST, VirtualClock
+from infra.localazure.contents import Contents
 from infra.localazure.entities import (
     Account,
     Activity,
+    Blob,
     CustomModel,
     Deployment,
+    File,
     GenericResource,
     Operation,
     Principal,
@@ -33,6 +36,8 @@ from infra.localazure.entities import (
     StoredResponse,
     Subscription,
     Tenant,
+    Tuning,
+    Upload,
 )
 from infra.localazure.faults import Fault
 from infra.localazure.metrics import Series
@@ -104,6 +109,7 @@ class World:
         self.folder = folder
         self.shelf: dict[str, bytes] = {}
         """The snapshots of a world without a folder, by name."""
+        self.contents = Contents(folder)
         self.database = Database(folder / "state.db" if folder else None)
         self.tenants = Table(self.database, "tenant", Tenant)
         self.principals = Table(self.database, "principal", Principal)
@@ -113,6 +119,10 @@ class World:
         self.tally = Tally()
         self.deployments = Table(self.database, "deployment", Deployment, lambda d: d.account, self._count)
         self.models = Table(self.database, "model", CustomModel, lambda m: m.account)
+        self.files = Table(self.database, "file", File, lambda f: f.account)
+        self.uploads = Table(self.database, "upload", Upload, lambda u: u.account)
+        self.tunings = Table(self.database, "tuning", Tuning, lambda t: t.account)
+        self.blobs = Table(self.database, "blob", Blob, lambda b: b.host)
         self.responses = Table(self.database, "response", StoredResponse)
         self.role_definitions = Table(self.database, "role", RoleDefinition)
         self.role_assignments = Table(self.database, "assignment", RoleAssignment, lambda a: a.principal)
@@ -132,6 +142,8 @@ class World:
         self._happening: datetime | None = None
         self._restore_meta()
         self.index()
+        self.contents.tidy()
+        self.contents.sweep(self.pieces())
 
     def index(self) -> None:
         """Work out anew what is worked out from the tables."""
@@ -140,6 +152,13 @@ class World:
             for a in self.accounts
             if a.properties.get("customSubDomainName")
         }
+
+    def pieces(self) -> set[str]:
+        """Every content that a record names."""
+        named = {piece for file in self.files for piece in file.pieces}
+        named |= {part.piece for upload in self.uploads for part in upload.parts}
+        named |= {blob.piece for blob in self.blobs if blob.piece is not None}
+        return named | {model.lessons for model in self.models if model.lessons is not None}
 
     # --- time ------------------------------------------------------------------------------------------------------
 

@@ -168,6 +168,16 @@ def test_a_snapshot_is_kept_listed_gone_back_to_and_forgotten(shell: Shell):
     assert "bad.yaml" in shell.errors
 
 
+def test_a_tuned_model_is_deleted_as_in_the_portal_and_one_that_is_unknown_is_a_mistake(shell: Shell):
+    shell.hearth("local", "start")
+    found = json.loads(shell.hearth("local", "delete-model", "--json"))
+    assert found, "the seed has some"
+    name, account = found[0]["model"], found[0]["account"]
+    assert "is deleted" in shell.hearth("local", "delete-model", name, "--account", account)
+    shell.hearth("local", "delete-model", name, code=2)
+    assert f"there is no tuned model {name}" in shell.errors
+
+
 def test_the_log_is_shown_filtered_and_followed(shell: Shell):
     shell.hearth("local", "start")
     running = process.find(shell.root / ".hearth" / "azure")

@@ -30,7 +30,7 @@ def test_every_link_to_a_file_leads_somewhere(page: Path):
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
 def test_every_hearth_command_that_a_page_shows_exists(page: Path):
     known = commands()
-    shown = re.findall(r"(?:^|[(\"$ /])hearth ((?:[a-z]+ ?){1,2})", code(page), re.MULTILINE)
+    shown = re.findall(r"(?:^|[(\"$ /])hearth ((?:[a-z]+(?:-[a-z]+)* ?){1,2})", code(page), re.MULTILINE)
     for words in shown:
         first, _, second = words.strip().partition(" ")
         assert first in known, f"hearth {words}"

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from infra.localazure import ids, models
-from infra.localazure.entities import CustomModel, Principal
+from infra.localazure import dataset, finetuning, ids, models
+from infra.localazure.entities import CustomModel, File, Principal, Upload, UploadPart
+from infra.localazure.finetuning import Order
 from infra.localazure.http import monitor
 from tests.fidelity import known, measured, spec
+from tests.localazure import training
 from tests.localazure.cloud import (
     PRODUCTION,
     TENANT,
@@ -104,6 +106,13 @@ def send(cloud: Cloud, example: Example) -> Reply:
         given["roleDefinitionId"] = ids.derived_guid("a role of the caller's own")  # built-in ones cannot be deleted
     path = path_of(op, given)
     prepare(cloud, op, path, given)
+    if "multipart/form-data" in op.raw.get("consumes", []):
+        named = {"file": ("puppy.jsonl", b"{}\n"), "data": ("part", b"{}\n"), "purpose": str(given.get("purpose"))}
+        raw, headers = training.form(
+            {p["name"]: named[p["name"]] for p in spec.parameters(op) if p["in"] == "formData"}
+        )
+        headers["api-key"] = cloud.key(ids.account_id(PRODUCTION, "rg", "examples"))
+        return cloud.ask(op.method, path, who=None, version=given["api-version"], headers=headers, raw=raw)
     body = next((given[p["name"]] for p in spec.parameters(op) if p["in"] == "body" and p["name"] in given), None)
     if op.template.startswith(spec.DATA_PREFIX):
         key = cloud.key(ids.account_id(PRODUCTION, "rg", "examples"))
@@ -132,6 +141,7 @@ def prepare(cloud: Cloud, op: spec.Operation, path: str, given: dict[str, Any]) 
         model, version = ("davinci-002", "1") if op.name == "Completions_Create" else (BASE_MODEL, BASE_VERSION)
         cloud.deploy(owner, "bot", model, model_version=version)
         cloud.settle()
+        _train(cloud, op, owner, given)
         return
     if "Authorization" in path:
         _roles(cloud, op, path)
@@ -153,6 +163,36 @@ def prepare(cloud: Cloud, op: spec.Operation, path: str, given: dict[str, Any]) 
         cloud.settle()
     if op.name == "CheckDomainAvailability":
         cloud.account(given["parameters"]["subdomainName"], group=group)  # the example's answer is that it is taken
+
+
+def _train(cloud: Cloud, op: spec.Operation, owner: str, given: dict[str, Any]) -> None:
+    """Files, an upload and a job under the names that the examples give them."""
+    world, key = cloud.world, ids.key(owner)
+    account = world.account(key)
+    assert account is not None
+    named = given.get("file-id") or given.get("fineTuningJob", {}).get("training_file", "file-1")
+    piece = world.contents.write([training.chat(20)])
+    facts = dataset.examine(world.contents.lines([piece]))
+    file = File(id=named, account=key, created=world.now(), filename="puppy.jsonl", purpose="fine-tune", size=9,
+                pieces=[piece], facts=facts)  # fmt: skip
+    if op.name.startswith(("Files_", "FineTuning_")):
+        world.files.put(f"{key}|{named}", file)
+    if "upload-id" in given:
+        parts = [UploadPart(id=f"uplprt-{n}", block=block, piece=world.contents.write([b"{}\n"]), size=1 << 20)
+                 for n, block in enumerate(given.get("body", {}).get("part_ids", []))]  # fmt: skip
+        upload = Upload(id=given["upload-id"], account=key, created=world.now(), filename="x.jsonl",
+                        purpose="fine-tune", size=1 << 21, parts=parts)  # fmt: skip
+        world.uploads.put(f"{key}|{upload.id}", upload)
+    if "fine-tuning-job-id" not in given and op.name != "FineTuning_List":
+        return
+    made = finetuning.create(world, account, Order("gpt-4o-mini-2024-07-18", named, named, "supervised", {}, "Standard",
+                                                   None, None, {}))  # fmt: skip
+    world.tunings.drop(f"{key}|{made.id}")
+    made.id = given.get("fine-tuning-job-id", made.id)
+    world.tunings.put(f"{key}|{made.id}", made)
+    cloud.app.wire_up()
+    if op.name != "FineTuning_Cancel":
+        cloud.advance(minutes=5)
 
 
 def _tune(cloud: Cloud, account: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from infra.localazure import errors
-from infra.localazure.http import arm, control, data_plane, entra, monitor
+from infra.localazure.http import arm, control, data_plane, entra, monitor, storage
 from infra.localazure.http.app import App, Receive, Scope, Send
 from infra.localazure.http.router import Route, split
 from tests.fidelity import known, spec
@@ -23,7 +23,7 @@ CALLED: set[str] = set()
 REQUESTS: list[spec.Finding] = []
 """What requests said that their description does not, whatever they were answered: for tests of our own clients."""
 
-ROUTERS = (arm.ROUTER, control.ROUTER, data_plane.ROUTER, entra.ROUTER, monitor.ROUTER)
+ROUTERS = (arm.ROUTER, control.ROUTER, data_plane.ROUTER, entra.ROUTER, monitor.ROUTER, storage.ROUTER)
 
 
 def route_of(method: str, path: str) -> Route | None:
@@ -39,6 +39,8 @@ def route_of(method: str, path: str) -> Route | None:
         router = data_plane.ROUTER
     elif monitor.is_host(first):
         router = monitor.ROUTER
+    elif storage.is_host(first):
+        router, segments = storage.ROUTER, storage.folded(segments)
     else:
         router = control.ROUTER if first == control.PREFIX else entra.ROUTER
     try:

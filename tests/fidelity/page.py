@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from infra.localazure import errors, generic, switches
-from infra.localazure.http import arm, control, data_plane, entra
+from infra.localazure.http import arm, control, data_plane, entra, storage
 from infra.localazure.http.router import Route
 from tests.fidelity import known, measured
 from tests.fidelity.examples import sample
@@ -19,9 +19,9 @@ INTRO = """\
 # Local Azure
 
 Azure on this machine, for trying things out and for tests: accounts, fine-tuned deployments (also of models trained
-elsewhere), roles, soft delete, the data plane, and the rules that live on time. It speaks Azure's own protocols over
-TLS, so the ordinary clients reach it like any other cloud: Pulumi, the Azure SDKs, the openai package, the Azure CLI,
-curl. Nothing leaves the machine; it listens on loopback only.
+elsewhere), roles, soft delete, the data plane with files and fine-tuning jobs, and the rules that live on time. It
+speaks Azure's own protocols over TLS, so the ordinary clients reach it like any other cloud: Pulumi, the Azure SDKs,
+the openai package, the Azure CLI, curl. Nothing leaves the machine; it listens on loopback only.
 
 ```sh
 hearth local start        # on the port it had; prints where it is
@@ -42,6 +42,7 @@ hearth local fault add throttle --count 3
 hearth local switch readiness=120         # seconds until a new deployment serves
 hearth local snapshot save before         # and: restore before
 hearth local log --follow                 # who asked for what, and how it ended
+hearth local delete-model                 # tuned models; with a name: what one clicks in the portal
 hearth local reset                        # all forgotten, the seed planted anew
 ```
 
@@ -56,7 +57,7 @@ What is told here is generated (`make docs`) from the tables that local Azure an
   replaced. The answers are compared in shape.
 - Recorded answers of Azure are compared field by field.
 - Real clients, unpatched, run against it: azure-mgmt-cognitiveservices (also asynchronous), azure-mgmt-authorization,
-  azure-identity, openai (classic and v1), the Azure CLI and curl.
+  azure-identity, azure-storage-blob, openai (classic and v1), the Azure CLI and curl.
 - A full run of the tests fails when one of its operations was called by no test.
 - 10,000 bad requests made from the official examples get an answer in Azure's envelope, none of them a 500.
 
@@ -76,6 +77,9 @@ def page() -> str:
         _routes("Resource manager", arm.ROUTES),
         _kept(),
         _routes("Data plane", data_plane.ROUTES),
+        _routes(
+            "Blobs", storage.ROUTES, "As much as an import of files needs, at `{account}.blob.core.windows.net`.\n\n"
+        ),
         _routes("Login and metadata", entra.ROUTES),
         _routes("Control API", control.ROUTES, "Needs the header `x-local-azure-key` where a key is asked for.\n\n"),
         _switches(),

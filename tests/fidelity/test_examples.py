@@ -16,7 +16,8 @@ def test_an_official_example_is_answered_in_the_official_shape(cloud: Cloud, exa
     responses = example.raw["responses"]
     assert str(answer.status) in responses or str(answer.status) in example.op.raw["responses"], answer.body
     told = responses.get(str(answer.status), {})
-    lacks = examples.lacking(told.get("body"), answer.body)
+    is_json = answer.headers.get("content-type", "").startswith("application/json")
+    lacks = examples.lacking(told.get("body"), answer.body if is_json else None)
     assert [p for p in lacks if not known.is_known_lack(example.op.name, p)] == []
 
 

@@ -105,9 +105,8 @@ def test_every_operation_asks_for_its_own_data_action(cloud, deployment):
     nobody = cloud.grant("Reader", account)
     seen = {}
     for route in data_plane.ROUTES:
-        path = route.template.format(
-            host="oai-prod.openai.azure.com", deployment="chat", response="resp_1", model="gpt-4o"
-        )
+        names = dict.fromkeys(("response", "model", "file", "upload", "job"), "x")
+        path = route.template.format(host="oai-prod.openai.azure.com", deployment="chat", **names)
         version = None if "/v1/" in path else "2025-04-01-preview"
         answer = cloud.ask(route.method, path, {}, who=nobody, audience=DATA, version=version)
         assert answer.refusal == (401, "PermissionDenied"), route

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.localazure.cloud import Cloud
+from infra.localazure import dataset, ids, quotas
+from infra.localazure.entities import File, QuotaLimit
+from tests.localazure import training
+from tests.localazure.cloud import START, Cloud
 from tests.localazure.test_fuzz import OFTEN, json_values, mutated, require_sound
 
 SOME = settings(OFTEN, max_examples=60)
@@ -38,7 +41,25 @@ BODIES: dict[str, Any] = {
     },
     "/completions": {"model": "completer", "prompt": ["a", "b"], "n": 1, "echo": True, "logprobs": 1, "stop": "x"},
     "/embeddings": {"model": "embedder", "input": ["a"], "dimensions": 8, "encoding_format": "base64"},
+    "/files/import": {
+        "purpose": "fine-tune",
+        "filename": "a.jsonl",
+        "content_url": "https://a.blob.core.windows.net/b/c?sig=d",
+    },
+    "/uploads": {"purpose": "fine-tune", "filename": "a.jsonl", "bytes": 10, "mime_type": "application/jsonl"},
+    "/fine_tuning/jobs": {
+        "model": "gpt-4.1-mini-2025-04-14",
+        "training_file": "file-1",
+        "validation_file": "file-1",
+        "seed": 105,
+        "suffix": "bot",
+        "hyperparameters": {"n_epochs": 2},
+        "method": {"type": "dpo", "dpo": {"hyperparameters": {"batch_size": "auto", "beta": 0.1}}},
+        "trainingType": "Standard",
+        "metadata": {"a": "b"},
+    },
 }
+FORM, FORM_HEADERS = training.form({"purpose": "fine-tune", "file": ("a.jsonl", training.chat(2))})
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +70,11 @@ def cloud() -> Cloud:
     made.serve(account, "bot", "gpt-4o-mini", model_version="2024-07-18", capacity=900)
     made.serve(account, "completer", "davinci-002", model_version="1", capacity=900)
     made.serve(account, "embedder", "text-embedding-3-small", model_version="1", capacity=900)
+    for name in ("files", "trainingJobs", "queuedTrainings"):
+        quotas.put(made.world, QuotaLimit(name=name, limit=10_000))
+    facts = dataset.examine(training.chat(12).split(b"\n"))
+    file = File(id="file-1", account=ids.key(account), created=START, filename="a", purpose="fine-tune", facts=facts)
+    made.world.files.put(f"{file.account}|{file.id}", file)
     return made
 
 
@@ -60,6 +86,15 @@ def test_odd_questions_to_every_operation_never_break_it(cloud, path, data):
     cloud.advance(minutes=1)
     headers = {"api-key": next(iter(cloud.world.accounts)).keys[0]}
     require_sound(cloud.ask("POST", HOST + path, body, who=None, version=None, headers=headers))
+
+
+@given(at=st.integers(0, len(FORM)), gone=st.integers(0, 60), put=st.binary(max_size=20))
+@SOME
+def test_odd_forms_never_break_it_and_leave_nothing_behind(cloud, at, gone, put):
+    headers = {"api-key": next(iter(cloud.world.accounts)).keys[0], **FORM_HEADERS}
+    raw = FORM[:at] + put + FORM[at + gone :]
+    require_sound(cloud.ask("POST", f"{HOST}/files", raw=raw, who=None, version=None, headers=headers))
+    assert list(cloud.world.contents.fresh().parent.iterdir()) == []
 
 
 @given(st.recursive(

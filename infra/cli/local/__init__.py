@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from infra.cli.local import clock, faults, job, log, run, snapshots, switches
+from infra.cli.local import clock, faults, job, log, models, run, snapshots, switches
 from infra.cli.local.base import control, environment, folder, require_running, start
 
 __all__ = ["app", "control", "environment", "folder", "require_running", "start"]
@@ -23,3 +23,4 @@ app.command("job")(job.job)
 app.add_typer(snapshots.app, name="snapshot")
 app.command("reset")(snapshots.reset)
 app.command("switch")(switches.switch)
+app.command("delete-model")(models.delete_model)

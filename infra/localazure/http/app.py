@@ -9,9 +9,9 @@ import hmac
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 from starlette.requests import ClientDisconnect
@@ -20,6 +20,8 @@ from starlette.responses import StreamingResponse
 from infra.localazure import (
     deployments,
     errors,
+    files,
+    finetuning,
     generic,
     groups,
     ids,
@@ -28,15 +30,30 @@ from infra.localazure import (
     roles,
     snapshot,
     softdelete,
+    uploads,
 )
 from infra.localazure.containerapps import Platform
 from infra.localazure.directory import ARM_AUDIENCES, Directory, bearer
-from infra.localazure.http import activity, arm, control, data_plane, entra, envelope, monitor, sse, strikes, versions
+from infra.localazure.http import (
+    activity,
+    arm,
+    control,
+    data_plane,
+    entra,
+    envelope,
+    forms,
+    monitor,
+    sse,
+    storage,
+    strikes,
+    versions,
+)
 from infra.localazure.http.call import Answer, Call, Plane
 from infra.localazure.http.router import Route, split
 from infra.localazure.http.throttle import Throttle
 from infra.localazure.inference import Meter
 from infra.localazure.metrics import Monitor
+from infra.localazure.recall import Memory
 from infra.localazure.requestlog import RequestLog
 from infra.localazure.runner import Runner
 from infra.localazure.seed import Seed, plant
@@ -57,6 +74,7 @@ GENERIC_TEMPLATE = "/{resource}"
 _ARM = {"subscriptions", "providers", "tenants"}
 _MOST_DECISIONS = 50_000
 _NO_BODY = {204, 304}
+_FORM = "multipart/form-data"
 _log = logging.getLogger("infra.localazure")
 _encode = msgspec.json.Encoder().encode
 
@@ -93,6 +111,7 @@ class App:
         self.meter = Meter(self.world)
         self.monitor = Monitor(self.world)
         self.throttle = Throttle(self.world)
+        self.memory = Memory(self.world)
         self._allowed: set[tuple[str, str, str]] = set()
         self._allowed_at = (0, 0, 0)
         self.wire_up()
@@ -103,6 +122,9 @@ class App:
         softdelete.wire_up(self.world)
         deployments.wire_up(self.world)
         responses.wire_up(self.world)
+        files.wire_up(self.world)
+        uploads.wire_up(self.world)
+        finetuning.wire_up(self.world)
         groups.wire_up(self.world)
 
     def plant(self, seed: Seed) -> None:
@@ -166,7 +188,10 @@ class App:
 
     async def _answer(self, call: Call, receive: Receive) -> Answer:
         try:
-            call.body = await _read(receive)
+            if _is_large(call):
+                call.sent = await self._take(call, receive)
+            else:
+                call.body = await _read(receive)
             segments = split(call.path)
             call.path = "/" + "/".join(segments)
             call.plane = _plane(segments)
@@ -176,6 +201,16 @@ class App:
                 return self.handle(call, segments)
         except errors.AzureError as error:
             return envelope.refusal(call, error)
+        finally:
+            if call.sent is not None:
+                call.sent.discard()
+
+    async def _take(self, call: Call, receive: Receive) -> forms.Sent:
+        """A body that goes to the disk."""
+        kind = call.headers.get("content-type", "")
+        if kind.lower().startswith(_FORM):
+            return await forms.read_form(_chunks(receive), kind, self.world.contents)
+        return await forms.read_whole(_chunks(receive), self.world.contents)
 
     async def _struck(self, call: Call, segments: list[str]) -> Answer:
         """Answer while faults stand; raises AzureError and Reset where one strikes."""
@@ -222,6 +257,8 @@ class App:
             return self._manage(call, segments)
         if call.plane == "data":
             return self._serve(call, segments)
+        if call.plane == "blob":
+            return self._store(call, segments)
         if call.plane == "metrics":
             return self._measure(call, segments)
         return self._control(call, segments) if call.plane == "control" else self._log_in(call, segments)
@@ -291,6 +328,10 @@ class App:
     def _serve(self, call: Call, segments: list[str]) -> Answer:
         return data_plane.answer(call, segments)
 
+    def _store(self, call: Call, segments: list[str]) -> Answer:
+        route = call.route = storage.find(call, segments)
+        return route.handler(call)
+
     def _measure(self, call: Call, segments: list[str]) -> Answer:
         route = call.route = monitor.find(call, segments)
         call.caller = monitor.authenticate(call)
@@ -337,20 +378,35 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-async def _read(receive: Receive) -> bytes:
-    chunks, size, more = [], 0, True
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    """The body of a request as it comes in."""
+    more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _Gone
-        chunk = message.get("body", b"")
         more = message.get("more_body", False)
+        yield message.get("body", b"")
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks, size = [], 0
+    async for chunk in _chunks(receive):
         size += len(chunk)
         if size <= MOST_BYTES:
             chunks.append(chunk)  # what is too much is read to its end all the same, so that the client hears why
     if size > MOST_BYTES:
         raise errors.TOO_LARGE(limit=MOST_BYTES)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _is_large(call: Call) -> bool:
+    """Whether a request may have a body that is too large for memory: a form of the data plane, or a blob."""
+    host = unquote(call.path.removeprefix("/").partition("/")[0])
+    form = call.headers.get("content-type", "").lower().startswith(_FORM)
+    return (call.method == "POST" and form and data_plane.is_data_host(host)) or (
+        call.method == "PUT" and storage.is_host(host)
+    )
 
 
 async def _reset(scope: Scope, receive: Receive) -> None:
@@ -371,6 +427,8 @@ def _plane(segments: list[str]) -> Plane:
         return "data"
     if monitor.is_host(first):
         return "metrics"
+    if storage.is_host(first):
+        return "blob"
     return "control" if first == control.PREFIX else "login"
 
 
@@ -418,6 +476,9 @@ def _written(call: Call, answer: Answer) -> tuple[Headers, bytes]:
             headers["etag"] = answer.body["etag"]
         body = _encode(answer.body)
         headers["content-type"] = answer.content_type
+    elif answer.raw is not None:
+        body = answer.raw
+        headers["content-type"] = answer.content_type
     if answer.stream is None and answer.status not in _NO_BODY:
-        headers["content-length"] = str(len(body))
+        headers.setdefault("content-length", str(len(body)))
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()], body

@@ -15,10 +15,11 @@ from infra.localazure.world import Caller, World
 
 if TYPE_CHECKING:
     from infra.localazure.http.app import App
+    from infra.localazure.http.forms import Sent
     from infra.localazure.http.router import Route
 
 T = TypeVar("T")
-Plane = Literal["arm", "data", "metrics", "login", "control"]
+Plane = Literal["arm", "data", "blob", "metrics", "login", "control"]
 
 
 @dataclass(slots=True)
@@ -33,6 +34,8 @@ class Call:
     headers: dict[str, str]
     body: bytes
     peer: str
+    sent: Sent | None = None
+    """What was sent in a body that is too large for memory; then `body` is empty."""
     params: dict[str, str] = field(default_factory=dict)
     caller: Caller = field(default_factory=lambda: Caller(principal="", tenant=""))
     account: Account | None = None
@@ -77,10 +80,11 @@ class Call:
 
 @dataclass(slots=True)
 class Answer:
-    """What a handler gives back. `body` None is an empty answer; `stream` sends events instead of a body."""
+    """What a handler gives back. `body` None is an empty answer; `raw` one that is no JSON, `stream` one in pieces."""
 
     status: int = 200
     body: Json | list[Any] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json; charset=utf-8"
     stream: AsyncIterator[bytes] | None = None
+    raw: bytes | None = None

@@ -310,6 +310,7 @@ def _wish(body: ChatBody, reached: Turn) -> Wish:
         form_name=form_name,
         tool=_tool(body),
         thinking=turn.thinking(reached.base, body.reasoning_effort),
+        learned=reached.recall(body.messages[-1].text),
     )
 
 

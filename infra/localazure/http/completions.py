@@ -103,7 +103,8 @@ def _of_tokens(tokens: list[int]) -> tuple[str, int]:
 
 def _wish(body: CompletionBody, reached: Turn, prompt: str) -> Wish:
     stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
-    return Wish(model=reached.model, question=prompt, prompt=prompt, most=body.most, stop=stop)
+    learned = reached.recall(prompt)
+    return Wish(model=reached.model, question=prompt, prompt=prompt, most=body.most, stop=stop, learned=learned)
 
 
 class _Reply:

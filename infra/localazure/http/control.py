@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from infra.localazure import bodies, errors, faults, generic, jobs, snapshot
-from infra.localazure.entities import Json
+from infra.localazure import bodies, errors, faults, generic, ids, jobs, models, snapshot
+from infra.localazure.entities import CustomModel, Json
 from infra.localazure.http import wire
 from infra.localazure.http.call import Answer, Call
 from infra.localazure.http.router import Route, Router
@@ -181,6 +181,44 @@ def get_execution_log(call: Call) -> Answer:
     return Answer(body={"value": found.body["log"]})
 
 
+# --- tuned models --------------------------------------------------------------------------------------------------
+
+
+def list_models(call: Call) -> Answer:
+    """The tuned models and checkpoints of all accounts, with where each is deployed."""
+    return Answer(body={"value": [_model(call, model) for model in call.world.models]})
+
+
+def delete_model(call: Call) -> Answer:
+    """Delete a tuned model or checkpoint, as the portal does: Azure has no call for it."""
+    name, account = call.params["model"], call.argument("account")
+    found = [m for m in call.world.models if m.id == name and (not account or m.account == ids.key(account))]
+    if not found:
+        raise errors.BAD_REQUEST(fact=f"there is no tuned model {name}" + (f" in {account}" if account else ""))
+    if len(found) > 1:
+        raise errors.BAD_REQUEST(fact=f"{len(found)} accounts own a model {name}: say which account")
+    shown = _model(call, found[0])
+    try:
+        models.delete(call.world, found[0])
+    except errors.AzureError as error:
+        raise errors.BAD_REQUEST(fact=error.message) from error
+    return Answer(body=shown)
+
+
+def _model(call: Call, model: CustomModel) -> Json:
+    world = call.world
+    account = world.accounts.get(model.account)
+    deployed = [d.id for d in world.deployments if (d.owner, d.model.name) == (model.account, model.id)]
+    return {
+        "model": model.id,
+        "account": account.id if account is not None else model.account,
+        "base": model.base,
+        "job": model.job,
+        "created": wire.moment(model.created),
+        "deployments": deployed,
+    }
+
+
 # --- log, snapshots, seed ------------------------------------------------------------------------------------------
 
 
@@ -270,6 +308,8 @@ ROUTES = [
     Route("GET", f"/{PREFIX}/jobs", list_jobs, _KEY, _OURS),
     Route("GET", f"/{PREFIX}/executions", list_executions, _KEY, _OURS),
     Route("GET", f"/{PREFIX}/executions/{{execution}}/log", get_execution_log, _KEY, _OURS),
+    Route("GET", f"/{PREFIX}/models", list_models, _KEY, _OURS),
+    Route("DELETE", f"/{PREFIX}/models/{{model}}", delete_model, _KEY, _OURS),
     Route("GET", f"/{PREFIX}/snapshots", list_snapshots, _KEY, _OURS),
     Route("PUT", f"/{PREFIX}/snapshots/{{name}}", save_snapshot, _KEY, _OURS),
     Route("DELETE", f"/{PREFIX}/snapshots/{{name}}", delete_snapshot, _KEY, _OURS),

@@ -6,13 +6,15 @@ Classic paths are `/openai/deployments/{d}/…?api-version=`, those of v1 `/open
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
+from functools import wraps
 
 from infra.localazure import accounts, errors, groups, ids, inference, models
 from infra.localazure.catalogue import Model, midnight
 from infra.localazure.directory import DATA_AUDIENCES, bearer
 from infra.localazure.entities import Account, CustomModel, Json
-from infra.localazure.http import chat, completions, embeddings, responses, turn, versions
+from infra.localazure.http import chat, completions, embeddings, files, responses, tuning, turn, versions
 from infra.localazure.http.call import Answer, Call
 from infra.localazure.http.router import Handler, Route, Router
 
@@ -255,6 +257,36 @@ def _both(method: str, path: str, handler: Handler, action: str, operation: str,
 
 
 _RESPONSE = "/responses/{response}"
+_FILE, _UPLOAD, _JOB = "/files/{file}", "/uploads/{upload}", "/fine_tuning/jobs/{job}"
+_READ, _WRITE = "fine-tunes/read", "fine-tunes/write"
+
+
+def _of_account(handler: Callable[[Call, Account], Answer]) -> Handler:
+    """A handler that is given its account."""
+
+    @wraps(handler)
+    def handle(call: Call) -> Answer:
+        return handler(call, _account(call))
+
+    return handle
+
+
+def _authored(
+    method: str, path: str, handler: Callable[[Call, Account], Answer], action: str, operation: str
+) -> list[Route]:
+    """A route of the authoring API, on both paths; the description tells of the classic one."""
+    return _both(method, path, _of_account(handler), action, operation, checked=_AUTHORING)
+
+
+def _undescribed(path: str, handler: Callable[[Call, Account], Answer], action: str, operation: str) -> list[Route]:
+    """A route that the curl samples of Microsoft's pages call by POST, and no description has."""
+    found = _of_account(handler)
+    return [
+        Route("POST", f"{_CLASSIC}{path}", found, action, "Learn's curl samples; a switch", operation),
+        Route("POST", f"{_V1}{path}", found, action, "Learn's curl samples; a switch", operation),
+    ]
+
+
 ROUTES = [
     *_both(
         "POST",
@@ -272,5 +304,26 @@ ROUTES = [
     *_both("GET", f"{_RESPONSE}/input_items", list_input_items, "responses/read", "Responses_ListInputItems"),
     *_both("GET", "/models", list_models, "models/read", "Models_List", checked=_AUTHORING),
     *_both("GET", "/models/{model}", get_model, "models/read", "Models_Get", checked=_AUTHORING),
+    *_authored("GET", "/files", files.list_files, "files/read", "Files_List"),
+    *_authored("POST", "/files", files.upload_file, "files/write", "Files_Upload"),
+    *_authored("POST", "/files/import", files.import_file, "files/import/action", "Files_Import"),
+    *_authored("GET", _FILE, files.get_file, "files/read", "Files_Get"),
+    *_authored("DELETE", _FILE, files.delete_file, "files/delete", "Files_Delete"),
+    *_authored("GET", f"{_FILE}/content", files.get_content, "files/read", "Files_GetContent"),
+    *_authored("POST", "/uploads", files.start_upload, "files/write", "UploadFile_Start"),
+    *_authored("POST", f"{_UPLOAD}/parts", files.add_part, "files/write", "UploadFile_Part"),
+    *_authored("POST", f"{_UPLOAD}/complete", files.complete_upload, "files/write", "UploadFile_Complete"),
+    *_authored("POST", f"{_UPLOAD}/cancel", files.cancel_upload, "files/write", "UploadFile_Cancel"),
+    *_authored("GET", "/fine_tuning/jobs", tuning.list_jobs, _READ, "FineTuning_List"),
+    *_authored("POST", "/fine_tuning/jobs", tuning.create_job, _WRITE, "FineTuning_Create"),
+    *_authored("GET", _JOB, tuning.get_job, _READ, "FineTuning_Get"),
+    *_authored("DELETE", _JOB, tuning.delete_job, "fine-tunes/delete", "FineTuning_Delete"),
+    *_authored("POST", f"{_JOB}/cancel", tuning.cancel_job, "fine-tunes/cancel/action", "FineTuning_Cancel"),
+    *_authored("GET", f"{_JOB}/events", tuning.list_events, _READ, "FineTuning_GetEvents"),
+    *_authored("GET", f"{_JOB}/checkpoints", tuning.list_checkpoints, _READ, "FineTuning_GetCheckpoints"),
+    *_undescribed(f"{_JOB}/events", tuning.post_events, _READ, "FineTuning_GetEvents"),
+    *_undescribed(f"{_JOB}/checkpoints", tuning.post_checkpoints, _READ, "FineTuning_GetCheckpoints"),
+    Route("POST", f"{_V1}{_JOB}/pause", _of_account(tuning.pause_job), _WRITE, _TYPES, "FineTuning_Pause"),
+    Route("POST", f"{_V1}{_JOB}/resume", _of_account(tuning.resume_job), _WRITE, _TYPES, "FineTuning_Resume"),
 ]
 ROUTER = Router(ROUTES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from infra.localazure import ids
 from infra.localazure.entities import Json
 from infra.localazure.errors import AzureError
+from infra.localazure.http import storage
 from infra.localazure.http.call import Answer, Call
 
 
@@ -14,6 +15,10 @@ def refusal(call: Call, error: AzureError) -> Answer:
         return Answer(error.status, _login(call, error), error.headers)
     if error.kind.shape == "identity":
         return Answer(error.status, {"statusCode": error.status, "message": error.message}, error.headers)
+    if error.kind.shape == "storage" or call.plane == "blob":
+        told = storage.refusal(error.code, error.message)
+        headers = {**error.headers, "x-ms-error-code": error.code}
+        return Answer(error.status, headers=headers, raw=told, content_type=storage.XML)
     body: Json = {"code": error.code, "message": error.message}
     if error.kind.shape == "openai":
         body |= {
@@ -29,7 +34,7 @@ def refusal(call: Call, error: AzureError) -> Answer:
 def code(answer: Answer) -> str:
     """The code of a refusal, for the log; empty for any other answer."""
     if answer.status < 400 or not isinstance(answer.body, dict):
-        return ""
+        return answer.headers.get("x-ms-error-code", "") if answer.status >= 400 else ""
     error = answer.body.get("error", answer.body)
     return str(error.get("code") or "") if isinstance(error, dict) else str(error)
 

@@ -329,6 +329,7 @@ def _wish(body: ResponseBody, reached: Turn, context: list[Json]) -> Wish:
         form_name=form_name,
         tool=_tool(body),
         thinking=turn.thinking(reached.base, body.reasoning.effort if body.reasoning else None),
+        learned=reached.recall(_text_of(context[-1])),
     )
 
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import msgspec
 
-from infra.localazure import deployments, errors, faults, generic, ids, inference
+from infra.localazure import blobs, deployments, errors, faults, generic, ids, inference
 from infra.localazure.directory import DATA_AUDIENCES, bearer
 from infra.localazure.entities import Deployment
 from infra.localazure.faults import Fault, Target, When
-from infra.localazure.http import arm, data_plane, entra, monitor
+from infra.localazure.http import arm, data_plane, entra, monitor, storage
 from infra.localazure.http.call import Call
 
 DELETED_ACCOUNT = "microsoft.cognitiveservices/locations/resourcegroups/deletedaccounts/delete"
@@ -33,6 +33,8 @@ def aim(call: Call, segments: list[str]) -> Target:
     if call.plane == "metrics":
         about = "/" + "/".join(segments[1:3])
         return Target(call.path, call.method, monitor.READ, about, monitor.region_of(call, segments) or "")
+    if call.plane == "blob":
+        return _of_blobs(call, segments)
     return Target(call.path, call.method)
 
 
@@ -158,9 +160,19 @@ def _of_the_data_plane(call: Call, segments: list[str]) -> Target:
         route, params = data_plane.ROUTER.find(call.method, segments)
     except errors.AzureError:
         return Target(call.path, call.method)
-    named = params.get("deployment") or _field(call.body, "model")
+    named = params.get("deployment") or ("" if "fine_tuning" in call.path else _field(call.body, "model"))
     resource = f"{account.id}/deployments/{named}" if named else account.id
     return Target(call.path, call.method, inference.ACTION + (route.action or ""), resource, account.location)
+
+
+def _of_blobs(call: Call, segments: list[str]) -> Target:
+    try:
+        account = blobs.storage(call.world, segments[0])
+        route, _ = storage.ROUTER.find(call.method, storage.folded(segments))
+    except errors.AzureError:
+        return Target(call.path, call.method)
+    region = call.world.catalogue.region(str(account.body.get("location", ""))) or ""
+    return Target(call.path, call.method, route.action or "", account.id, region)
 
 
 def _field(body: bytes, name: str) -> str:

@@ -51,6 +51,11 @@ class Turn:
         if most is not None and most > output:
             raise errors.ANSWER_TOO_LONG(name=name, value=most, most=output, param=name)
 
+    def recall(self, question: str) -> str | None:
+        """What a tuned model learned to say to such a question."""
+        owner = self.deployment.owner or self.deployment.account
+        return self.call.app.memory.answer(owner, self.model, question)
+
     def admit(self, prompt: str, asked: int, wanted: int) -> None:
         """Pass the rate limits (which count `wanted` tokens, the answer's among them) and the content filter."""
         draft, version = self.call.draft, self.call.api_version
