@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from infra.keepalive import watchlist
-from infra.keepalive.tend import Ports, Tender
+from infra.keepalive.outside import Ports
+from infra.keepalive.tend import Tender
 from infra.ports.activity import ActivityLog
 from infra.ports.arm import Arm
 from infra.ports.cloud import Cloud

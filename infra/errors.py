@@ -17,6 +17,7 @@ Foreign exceptions stop at the port that met them. A text names the place, the f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -97,7 +98,12 @@ class Refused(HearthError):
 
 
 class NotFound(Refused):
-    """What was asked for does not exist."""
+    """What was asked for does not exist; `at` is when Azure said so, by its own clock, where it did."""
+
+    def __init__(self, text: str, *, code: str = "", status: int = 0, at: datetime | None = None) -> None:
+        """Keep the moment too."""
+        super().__init__(text, code=code, status=status)
+        self.at = at
 
 
 class Busy(HearthError):

@@ -107,7 +107,8 @@ class Program:
         access = self._access(account)
         deployments = self._deployments(account, access)
         made = [d.resource for d in deployments.values()]
-        facts = {name: self._facts(name, made) for name, made in deployments.items()}
+        wishes = {wish.name: wish for wish in self.stack.deployments}
+        facts = {name: self._facts(wishes[name], made) for name, made in deployments.items()}
         job = self._job(account, facts)
         parts = list(job.resources.values()) if job is not None else []
         self._keep_notes([account.group, account.resource, *access.resources.values(), *made, *parts])
@@ -357,11 +358,12 @@ class Program:
 
     # --- outputs ---------------------------------------------------------------------------------------------------
 
-    def _facts(self, name: str, made: FineTunedDeployment) -> pulumi.Output[Outputs]:
+    def _facts(self, wish: DeploymentWish, made: FineTunedDeployment) -> pulumi.Output[Outputs]:
         """The contract with every other command: what Azure answered, and what the stack served before."""
+        name = wish.name
 
         def facts(known: dict[str, Any]) -> Outputs:
-            sku = known["sku"]
+            sku, last = known["sku"], _told(known["last"], "deployments", name) or {}
             now = {
                 "id": known["id"],
                 "active": known["active"],
@@ -370,9 +372,8 @@ class Program:
                 "version": known["version"],
                 "source": known["source"],
                 "sku": {"name": sku["name"], "capacity": int(sku["capacity"])} if sku else None,
-                "settings": known["settings"],
+                "settings": {**known["settings"], "sourceTenant": _tenant(known, wish, last)},
             }
-            last = _told(known["last"], "deployments", name) or {}
             return {**now, "previous": _previous(now, last), "held": False, "rollout": None}
 
         fresh = pulumi.Output.all(
@@ -484,6 +485,19 @@ def _told(last: Outputs, part: str, name: str) -> Any:
         return found
     # A StackReference leaves out what is null.
     return {**_UNSAID, **found} if isinstance(found, dict) else None
+
+
+def _tenant(known: dict[str, Any], wish: DeploymentWish, last: Outputs) -> str | None:
+    """Tenant of the account that owns the model that stands there, where it is another one.
+
+    Azure does not tell it. A refresh finds what the last run put there, of which a changed record says nothing.
+    """
+    if known["source"] is None:
+        return None
+    if known["model"] == wish.record.model:
+        return wish.record.source.tenant
+    tenant: str | None = (last.get("settings") or {}).get("sourceTenant")
+    return tenant
 
 
 def _previous(now: Outputs, last: Outputs) -> Outputs | None:

@@ -108,9 +108,10 @@ def _why(step: Step, proven: object) -> str:
         return step.reason
     if seen.there.state != "Succeeded":
         return f"Azure says {seen.there.state}"
-    if proven is True:
+    # A call that succeeded says more than a proof that was never made; one that failed is told until the next `up`.
+    if proven is True or (not proven and step.clock is not None and step.clock.last_call is not None):
         return ""
-    return str(proven) if proven else "not proven by an up yet"
+    return str(proven) if proven else "not proven by an up yet, and never called"
 
 
 def _next(step: Step) -> str:

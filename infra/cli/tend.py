@@ -87,7 +87,8 @@ def _unwritable(file: Path, error: OSError) -> SpecError:
 def tender(memory: Path | None) -> Tender:
     """A tender of the cloud that the environment names, with its pings remembered in a file."""
     from infra.keepalive.memory import Memory
-    from infra.keepalive.tend import Ports, Tender
+    from infra.keepalive.outside import Ports
+    from infra.keepalive.tend import Tender
     from infra.ports.activity import ActivityLog
     from infra.ports.arm import Arm
     from infra.ports.cloud import Cloud

@@ -43,6 +43,8 @@ class Deletion:
 
     by: Gone
     who: str = ""
+    what: str = ""
+    """What was deleted and took it along; empty for the deployment itself."""
     at: datetime | None = None
     written: datetime | None = None
     """When it was last written before, as the log tells."""
@@ -128,7 +130,9 @@ def decide(seen: Seen) -> Step:
     """What to do about one deployment."""
     keep = seen.wish.keep_alive
     if seen.account_gone:
-        return Step(seen, Act.WARN, "its account is gone from Azure", alarm=keep.policy != "off")
+        by = seen.deletion if seen.deletion and seen.deletion.by is Gone.BY_SOMEBODY else None
+        told = f"; {_told(seen, by, passed=False)}; not brought back" if by else ""
+        return Step(seen, Act.WARN, f"its account is gone from Azure{told}", alarm=keep.policy != "off")
     if seen.now is None:
         return _unlisted(seen)
     if seen.there is None:
@@ -188,7 +192,7 @@ def _deadline_passed(seen: Seen, deletion: Deletion, now: datetime) -> bool:
 def _told(seen: Seen, deletion: Deletion, *, passed: bool) -> str:
     at = f" at {deletion.at:%Y-%m-%d %H:%M} UTC" if deletion.at else ""
     if deletion.by is Gone.BY_SOMEBODY:
-        return f"deleted by {deletion.who}{at}"
+        return f"deleted {f'with {deletion.what} ' if deletion.what else ''}by {deletion.who}{at}"
     if deletion.by is Gone.BY_SERVICE:
         what = "24-hour rule" if seen.ends.developer else "idle"
         return f"deleted by the service itself{at} ({what})"

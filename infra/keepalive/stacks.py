@@ -113,7 +113,7 @@ def _deployment(
         model=facts["model"],
         version=facts["version"],
         source=facts["source"],
-        source_tenant=wish.record.source.tenant if wish and same and facts["source"] else None,
+        source_tenant=settings.get("sourceTenant") if facts["source"] else None,
         sku=watchlist.Sku(name=sku["name"], capacity=int(sku["capacity"])),
         rai_policy=settings.get("raiPolicy"),
         version_upgrade_option=settings.get("versionUpgradeOption"),

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -173,6 +174,7 @@ def encode(what: WatchList) -> str:
     return msgspec.json.encode(what, order="deterministic").decode()
 
 
+@cache
 def span(text: str) -> timedelta:
     """A duration of the list, in either way of writing; raises ValueError."""
     if text.startswith("P"):

@@ -1,4 +1,4 @@
-"""Azure's activity log: who deleted a deployment, and when it was last written. Reads only."""
+"""Azure's activity log: who deleted a deployment or what held it, and when it was last written. Reads only."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ _TIMEOUT = (5, 30)
 MOST_PAGES = 500
 """Pages of an answer that are read; the token goes with each, and to no other host."""
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
-_DEPLOYMENTS = "microsoft.cognitiveservices/accounts/deployments/"
+_WRITES = {"microsoft.cognitiveservices/accounts/deployments/write"}
+_DELETIONS = {
+    "microsoft.cognitiveservices/accounts/deployments/delete",
+    "microsoft.cognitiveservices/accounts/delete",
+    "microsoft.resources/subscriptions/resourcegroups/delete",
+}
 _FIELDS = "caller,claims,eventTimestamp,httpRequest,operationName,resourceId,status"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A write or a deletion that succeeded."""
+    """A write of a deployment, or a deletion of one, an account or a resource group, that succeeded."""
 
     at: datetime
     resource: str
@@ -53,13 +58,23 @@ class ActivityLog:
         self._cloud = cloud
 
     def of_deployments(self, subscription: str, *, since: datetime, now: datetime) -> tuple[Entry, ...]:
-        """What succeeded on deployments of a subscription, the newest first. The log reaches back 90 days.
+        """What succeeded on deployments and their accounts, the newest first; the log reaches back 90 days.
 
         Raises Refused, Busy (throttled, or a server's error), Unreachable, LoginFailed.
         """
+        return self._entries("Microsoft.CognitiveServices", subscription, since, now)
+
+    def of_groups(self, subscription: str, *, since: datetime, now: datetime) -> tuple[Entry, ...]:
+        """The resource groups of a subscription that were deleted, the newest first; raises as `of_deployments`.
+
+        A question of its own: the log takes one provider's name, and a group's is another.
+        """
+        return self._entries("Microsoft.Resources", subscription, since, now)
+
+    def _entries(self, provider: str, subscription: str, since: datetime, now: datetime) -> tuple[Entry, ...]:
         start, end = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (since, now))
         wanted = f"eventTimestamp ge '{start}' and eventTimestamp le '{end}'"
-        query = {"api-version": _API, "$filter": f"{wanted} and resourceProvider eq 'Microsoft.CognitiveServices'"}
+        query = {"api-version": _API, "$filter": f"{wanted} and resourceProvider eq '{provider}'"}
         path = f"/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values"
         address = f"{self._cloud.endpoints.resource_manager}{path}"
         found = [entry for item in self._items(address, query | {"$select": _FIELDS}) if (entry := _entry(item))]
@@ -109,20 +124,17 @@ def _meaning(status: int, code: str, text: str, headers: Any) -> Exception:
 
 
 def _entry(item: dict[str, Any]) -> Entry | None:
-    """What the log says of a deployment; None for anything else, and for what did not succeed."""
+    """What the log says of a deployment or what holds it; None for anything else, and for what did not succeed."""
     operation = str((item.get("operationName") or {}).get("value", "")).lower()
     status = str((item.get("status") or {}).get("value", "")).lower()
-    if not operation.startswith(_DEPLOYMENTS) or status != "succeeded":
-        return None
-    verb = operation.removeprefix(_DEPLOYMENTS)
-    if verb not in {"write", "delete"}:
+    if operation not in _WRITES | _DELETIONS or status != "succeeded":
         return None
     claims = item.get("claims") or {}
     at = msgspec.convert(item["eventTimestamp"], datetime)
     return Entry(
         at=at,
         resource=str(item.get("resourceId", "")).lower(),
-        deletion=verb == "delete",
+        deletion=operation in _DELETIONS,
         caller=str(item.get("caller") or ""),
         identity=str(claims.get(_OBJECT_ID) or ("request" if item.get("httpRequest") else "")),
     )

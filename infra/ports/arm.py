@@ -6,9 +6,9 @@ Views are plain; Azure's own words (SKU, provisioning state) are kept as Azure s
 from __future__ import annotations
 
 import email.utils
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,14 +18,14 @@ from infra.errors import Busy, HearthError, NotFound, Refused, Unreachable
 from infra.ports.cloud import IMPORTING, Cloud, brief, login_error
 
 if TYPE_CHECKING:
+    from azure.core import PipelineClient
     from azure.core.exceptions import HttpResponseError
     from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
-    from azure.mgmt.core import ARMPipelineClient
 
 T = TypeVar("T")
 _POLL_SECONDS = 1
-_POLL_LONGEST = 1800
-"""Seconds to wait for a write to be finished (that of the azurerm provider for deployments)."""
+LONGEST_WRITE = timedelta(minutes=30)
+"""How long Azure may take over a write (what the azurerm provider gives deployments and accounts, v4, 2026)."""
 _RETRIES = 4
 _DEPLOYMENTS = "2025-06-01"
 """api-version of the list of deployments: that of pulumi-azure-native 3.29.0."""
@@ -53,6 +53,8 @@ class AccountView:
     trusted_services: bool = False
     beyond: tuple[str, ...] = ()
     """Settings it has that a stack's file has no word for."""
+    capabilities: Mapping[str, str] = field(default_factory=dict)
+    """What Azure lets it do, such as MaxTrainingFileSize, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,31 +140,23 @@ class Arm:
             return False
         return True
 
-    def purge(self, account_id: str, location: str) -> None:
-        """Purge a soft-deleted account, and wait until it is gone: what it owned is lost."""
+    def purge(self, account_id: str, location: str, *, longest: timedelta = LONGEST_WRITE) -> None:
+        """Purge a soft-deleted account, and wait until it is gone: what it owned is lost.
+
+        Raises Unreachable where that takes longer than `longest`.
+        """
         subscription, group, name = parts(account_id)
         client = self._client(subscription)
-        _asked(lambda: client.deleted_accounts.begin_purge(location, group, name).result(), account_id)
+        _asked(
+            lambda: _finished(client.deleted_accounts.begin_purge(location, group, name), account_id, longest),
+            account_id,
+        )
 
     def resource(self, resource_id: str, api_version: str) -> ResourceView | None:
         """A resource of any type; None where it does not exist. Raises Refused, Unreachable, LoginFailed."""
-        with IMPORTING:
-            from azure.core.exceptions import HttpResponseError
-            from azure.core.rest import HttpRequest
-            from azure.mgmt.core.exceptions import ARMErrorFormat
-
-        address = f"{self._cloud.endpoints.resource_manager}{resource_id}"
-        request = HttpRequest("GET", address, params={"api-version": api_version})
-
-        def ask() -> dict[str, Any]:
-            answer = self._plain.send_request(request)
-            if answer.status_code != 200:
-                raise HttpResponseError(response=answer, error_format=ARMErrorFormat)
-            found: dict[str, Any] = answer.json()
-            return found
-
+        address = f"{self._cloud.endpoints.resource_manager}{resource_id}?api-version={api_version}"
         try:
-            found = _asked(ask, resource_id)
+            found = _json(_asked(lambda: self._answer("GET", address), resource_id), resource_id)
         except NotFound:
             return None
         return ResourceView(str(found["id"]), dict(found.get("tags") or {}))
@@ -240,13 +234,18 @@ class Arm:
         where = f"{account_id}/deployments/{deployment}"
         _asked(lambda: _finished(client.deployments.begin_delete(group, name, deployment), where), where)
 
-    def set_capacity(self, account_id: str, deployment: str, sku: str, capacity: int) -> None:
-        """Change SKU and capacity of a deployment and leave its model; returns when Azure is done. Raises Busy."""
+    def set_capacity(
+        self, account_id: str, deployment: str, sku: str, capacity: int, *, longest: timedelta = LONGEST_WRITE
+    ) -> None:
+        """Change SKU and capacity of a deployment and leave its model; returns when Azure is done.
+
+        Raises Busy, and Unreachable where that takes longer than `longest`.
+        """
         subscription, group, name = parts(account_id)
         client = self._client(subscription)
         body: Any = {"sku": {"name": sku, "capacity": capacity}}
         where = f"{account_id}/deployments/{deployment}"
-        _asked(lambda: client.deployments.begin_update(group, name, deployment, body).result(), where)
+        _asked(lambda: _finished(client.deployments.begin_update(group, name, deployment, body), where, longest), where)
 
     # --- regions ---------------------------------------------------------------------------------------------------
 
@@ -322,28 +321,28 @@ class Arm:
     def _answer(self, method: str, address: str) -> Any:
         """An answer of 200, to be read as it came: azure-mgmt's own models take longer than the call."""
         with IMPORTING:
-            from azure.core.exceptions import HttpResponseError
             from azure.core.rest import HttpRequest
-            from azure.mgmt.core.exceptions import ARMErrorFormat
 
         answer = self._plain.send_request(HttpRequest(method, address))
         if answer.status_code != 200:
+            with IMPORTING:
+                from azure.core.exceptions import HttpResponseError
+                from azure.mgmt.core.exceptions import ARMErrorFormat
+
             raise HttpResponseError(response=answer, error_format=ARMErrorFormat)
         return answer
 
     @cached_property
-    def _plain(self) -> ARMPipelineClient[Any, Any]:
-        """For resources of any type, with the SDK's retries and login."""
+    def _plain(self) -> PipelineClient[Any, Any]:
+        """For resources of any type, with the SDK's retries and login, and without its models."""
         with IMPORTING:
-            from azure.mgmt.core import ARMPipelineClient
-            from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+            from azure.core import PipelineClient
+            from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 
         endpoints = self._cloud.endpoints
-        login = ARMChallengeAuthenticationPolicy(self._cloud.credential, endpoints.scope)
+        login = BearerTokenCredentialPolicy(self._cloud.credential, endpoints.scope)
         retries = self._cloud.retries(retry_total=_RETRIES, retry_backoff_factor=0.5)
-        return ARMPipelineClient(
-            endpoints.resource_manager, policies=[retries, login], transport=self._cloud.transport()
-        )
+        return PipelineClient(endpoints.resource_manager, policies=[retries, login], transport=self._cloud.transport())
 
 
 def parts(account_id: str) -> tuple[str, str, str]:
@@ -374,6 +373,7 @@ def _account(found: Any) -> AccountView:
         allowed_subnets=tuple(r.id for r in (rules.virtual_network_rules if rules else None) or []),
         trusted_services=bool(rules) and str(getattr(rules, "bypass", None)) == "AzureServices",
         beyond=tuple(_beyond(found)),
+        capabilities={c.name: c.value or "" for c in properties.capabilities or []},
     )
 
 
@@ -468,11 +468,12 @@ def _sdk_deployment(body: DeploymentBody) -> Any:
     )
 
 
-def _finished(poller: Any, where: str) -> None:
+def _finished(poller: Any, where: str, longest: timedelta = LONGEST_WRITE) -> None:
     """Wait until Azure is done with a write; raises Unreachable once that has taken too long."""
-    poller.wait(_POLL_LONGEST)
+    poller.wait(longest.total_seconds())
     if not poller.done():
-        raise Unreachable(f"{where}: Azure took the write and has not finished it in {_POLL_LONGEST // 60} minutes")
+        minutes = longest.total_seconds() / 60
+        raise Unreachable(f"{where}: Azure took the write and has not finished it in {minutes:g} minutes")
     poller.result()
 
 
@@ -504,12 +505,21 @@ def _wait(error: HttpResponseError) -> float:
         return 1.0
 
 
+def _date(error: HttpResponseError) -> datetime | None:
+    """When Azure refused it, by its own clock; None where it does not say."""
+    headers = getattr(error.response, "headers", None) or {}
+    try:
+        return email.utils.parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return None
+
+
 def _meaning(error: HttpResponseError, where: str) -> HearthError:
     code = str(error.error.code) if error.error is not None else ""
     text = str(error.error.message) if error.error is not None else str(error.message)
     status = error.status_code or 0
     if status == 404:
-        return NotFound(f"{where} does not exist: {text}", code=code, status=status)
+        return NotFound(f"{where} does not exist: {text}", code=code, status=status, at=_date(error))
     if error.error is None:
         return Refused(f"{where}: not an answer of Azure's ({brief(error)}); is something in between?", status=status)
     if status == 429 or code in _BUSY:

@@ -132,12 +132,9 @@ class Cloud:
     def session(self) -> requests.Session:
         """The connections that calls without a client library of their own share."""
         with IMPORTING:
-            import requests
-            from requests.adapters import HTTPAdapter
+            from infra.ports.wire import Connections
 
-        made = requests.Session()
-        made.mount("https://", HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS))
-        return made
+        return Connections(CONNECTIONS)
 
     def transport(self) -> RequestsTransport:
         """The same connections for Azure's client libraries."""

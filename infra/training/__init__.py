@@ -1,1 +1,1 @@
-"""From data to a tuned model: checks before anything is uploaded. What is written is `stacks/training/` and the files."""
+"""From data to a tuned model. What is wished for stands in `stacks/training/`, what came of it in records."""

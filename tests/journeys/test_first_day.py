@@ -35,6 +35,7 @@ def test_a_model_of_another_region_and_subscription_is_declared_serves_and_stays
             "raiPolicy": "Microsoft.DefaultV2",
             "versionUpgradeOption": "OnceNewDefaultVersionAvailable",
             "tags": {"hearth-stack": "hearth/local-target"},
+            "sourceTenant": None,
         },
         "previous": None,
         "held": False,

@@ -15,7 +15,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
-from infra.keepalive.tend import Ports
+from infra.keepalive.outside import Ports
 from infra.localazure.http.app import App
 from infra.ports.activity import ActivityLog
 from infra.ports.arm import Arm

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,12 @@ from typing import Any
 import pytest
 
 from infra.errors import Refused, Unreachable
-from infra.ports import activity, arm, stacks
+from infra.ports import activity, stacks
 from infra.ports.activity import ActivityLog
+from infra.ports.arm import Arm
 from infra.ports.cloud import Cloud
 from tests.keepalive.inprocess import ARM, CloudInProcess
-from tests.keepalive.wishes import NOW
+from tests.keepalive.wishes import ACCOUNT, NOW
 from tests.localazure.cloud import OWNER
 from tests.localazure.cloud import Cloud as LocalAzure
 
@@ -33,19 +36,47 @@ def test_a_pulumi_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: 
         stacks.Stacks(tmp_path, "hearth").outputs("prod")
 
 
+@dataclass
 class Poller:
     """A write that Azure is not done with in time."""
 
+    waited: float = 0.0
+
     def wait(self, seconds: float) -> None:
-        assert seconds == 1800
+        self.waited = seconds
 
     def done(self) -> bool:
         return False
 
 
-def test_a_write_that_azure_does_not_finish_is_given_up():
-    with pytest.raises(Unreachable, match="has not finished it in 30 minutes"):
-        arm._finished(Poller(), "/x")
+class Slow:
+    """Azure's client, every write of which takes for ever."""
+
+    def __init__(self) -> None:
+        self.poller = Poller()
+        self.deployments = self.deleted_accounts = self
+
+    def begin(self, *_what: Any, **_how: Any) -> Poller:
+        return self.poller
+
+    begin_create_or_update = begin_update = begin_delete = begin_purge = begin
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda port: port.delete_deployment(ACCOUNT, "bot"),
+        lambda port: port.set_capacity(ACCOUNT, "bot", "Standard", 1),
+        lambda port: port.purge(ACCOUNT, "swedencentral"),
+        lambda port: port.purge(ACCOUNT, "swedencentral", longest=timedelta(minutes=5)),
+    ],
+)
+def test_a_write_that_azure_does_not_finish_is_given_up(write: Callable[[Arm], None], monkeypatch: pytest.MonkeyPatch):
+    port, slow = Arm(Cloud({})), Slow()
+    monkeypatch.setattr(port, "_client", lambda _subscription: slow)
+    with pytest.raises(Unreachable, match=r"has not finished it in (30|5) minutes") as told:
+        write(port)
+    assert f"{slow.poller.waited / 60:g} minutes" in str(told.value)
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,13 @@ def test_outputs_without_an_account_are_one_clear_error(root: Path, account: dic
         watched(root, {"deployments": {"support-bot": BOT}} | account)
 
 
+@pytest.mark.parametrize(("source", "tenant"), [(ACCOUNT.replace("oai", "train"), "t-9"), (None, None)])
+def test_the_source_is_put_back_by_the_tenant_of_the_last_up_whatever_the_record_says_now(root, source, tenant):
+    known = BOT | {"source": source, "settings": {"sourceTenant": "t-9"}}
+    (one,) = watched(root, UP | {"deployments": {"support-bot": known}}).list.accounts[0].deployments
+    assert (one.source, one.source_tenant) == (source, tenant)
+
+
 def test_a_stack_whose_file_is_right_and_that_is_up_has_nothing_to_be_said_of_it(root: Path):
     found = watched(root, UP)
     assert found.remarks == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -13,18 +14,18 @@ import msgspec
 import pytest
 
 from infra.errors import LoginFailed, NotFound
-from infra.keepalive import tend as tending
-from infra.keepalive import watchlist
+from infra.keepalive import act, patience, watchlist
 from infra.keepalive.memory import Memory
 from infra.keepalive.report import Outcome, Row
 from infra.keepalive.tend import Tender
 from infra.localazure import deployments, faults, ids, roles
-from infra.ports import metrics
+from infra.ports import activity, metrics
 from infra.ports.arm import Listing
 from infra.spec import limits
 from tests.keepalive.inprocess import CloudInProcess, ports
 from tests.localazure.cloud import OWNER, PRODUCTION, TUNED, Cloud
 
+PERSON = "cccccccc-0000-4000-8000-000000000001"
 SUBSCRIPTION = f"/subscriptions/{PRODUCTION}"
 
 
@@ -162,6 +163,17 @@ def test_a_second_run_within_minutes_remembers_the_first_though_metrics_do_not_t
     assert watch.asked("POST", "completions") == 1
 
 
+def test_tenders_of_two_machines_ping_once_each_at_most_until_metrics_tell(watch: Watch, tmp_path: Path):
+    watch.azure.advance(days=14)
+    job, laptop = (Memory(tmp_path / f"{name}.db", "local") for name in ("job", "laptop"))
+    for _ in range(2):
+        watch.run(job)
+        watch.run(laptop)
+    assert watch.asked("POST", "completions") == 2
+    watch.azure.advance(hours=1)
+    assert watch.run().outcome is Outcome.KEPT, "a third one, that remembers nothing, reads of them"
+
+
 def test_two_tenders_never_revive_twice(watch: Watch):
     watch.azure.advance(days=16)
     tenders = [watch.tender() for _ in range(3)]
@@ -196,8 +208,31 @@ def test_a_login_that_may_not_read_metrics_pings_early_and_says_so(watch: Watch)
     assert role.actions, "it reads accounts and deployments"
     watch.azure.advance(days=12)
     row = watch.run(who=who)
-    assert row.outcome is Outcome.PINGED
-    assert row.certainty in {"assumed", "never called"}
+    assert (row.outcome, row.certainty) == (Outcome.PINGED, "assumed")
+    assert "does not have authorization to perform action 'Microsoft.Insights/metrics/read'" in row.reason
+
+
+def test_metrics_of_a_dimension_that_azure_does_not_know_count_as_no_calls_and_it_is_pinged_early(watch, monkeypatch):
+    monkeypatch.setattr(metrics, "_SUCCESSFUL", "ModelDeployment eq '*' and StatusCode eq '200'")
+    watch.azure.advance(days=6)
+    watch.azure.chat(f"{watch.account}/deployments/bot")
+    watch.azure.advance(days=6)
+    row = watch.run()
+    assert row.outcome is Outcome.PINGED, "six days after its last call"
+    for _ in range(2):
+        watch.azure.advance(days=2)
+        row = watch.run()
+        assert row.outcome is Outcome.PINGED, "it costs a ping a run until somebody hears of it"
+    assert "so they are not to be believed" in row.reason
+
+
+@pytest.mark.parametrize("skew", [-3600, 3600])
+def test_a_machine_whose_clock_is_an_hour_wrong_decides_the_same(watch: Watch, monkeypatch, skew: int):
+    watch.azure.advance(days=10, hours=23, minutes=30)
+    real, right = time.time, watch.run(dry_run=True)
+    monkeypatch.setattr(time, "time", lambda: real() + skew)
+    wrong = watch.run(dry_run=True)
+    assert msgspec.structs.replace(wrong, at=right.at) == right
 
 
 def test_a_throttled_ping_waits_as_it_is_told(watch: Watch):
@@ -224,16 +259,16 @@ def test_a_paused_deployment_is_said_tried_again_and_not_counted_as_kept(watch: 
     row = watch.run()
     assert (row.outcome, row.code) == (Outcome.NOT_PINGED, 1)
     assert "paused (423) and was not kept" in row.reason
-    assert row.calls == tending.TRIES
+    assert row.calls == patience.TRIES
 
 
 def test_words_that_are_filtered_are_followed_by_others(watch: Watch, monkeypatch: pytest.MonkeyPatch):
     watch.azure.advance(days=14)
     bad = ({"role": "user", "content": "local-azure:filter-prompt=hate"},)
-    monkeypatch.setattr(tending, "PROMPTS", (bad, *tending.PROMPTS))
+    monkeypatch.setattr(act, "PROMPTS", (bad, *act.PROMPTS))
     row = watch.run()
     assert (row.outcome, row.calls) == (Outcome.PINGED, 2)
-    monkeypatch.setattr(tending, "PROMPTS", (bad, bad))
+    monkeypatch.setattr(act, "PROMPTS", (bad, bad))
     watch.azure.advance(days=14)
     row = watch.run()
     assert (row.outcome, row.code) == (Outcome.NOT_PINGED, 1), "a filtered call is no success"
@@ -261,7 +296,7 @@ def test_an_account_that_cannot_be_listed_has_its_deployments_pinged(watch: Watc
 def test_metrics_that_refuse_a_login_that_may_list_are_unreadable_and_no_more(watch: Watch, monkeypatch):
     watch.azure.advance(days=12)
     tender = watch.tender()
-    monkeypatch.setattr(tender._ports.metrics, "of_account", raising(LoginFailed("401")))
+    monkeypatch.setattr(tender.ports.metrics, "of_account", raising(LoginFailed("401")))
     (row,) = tender.act(tender.look([watch.list]))
     assert (row.outcome, row.certainty, row.code) == (Outcome.PINGED, "assumed", 0)
     assert "metrics could not be read (401)" in row.reason
@@ -273,7 +308,7 @@ def test_a_batch_that_refuses_the_login_is_followed_by_a_question_for_each_accou
         id=account, location="swedencentral", endpoint="https://localhost/b", stack="b", deployments=[]
     )  # fmt: skip
     watch.azure.advance(days=2)
-    monkeypatch.setattr(tender._ports.metrics, "_ask", raising(LoginFailed("401")))
+    monkeypatch.setattr(tender.ports.metrics, "_ask", raising(LoginFailed("401")))
     lists = watchlist.WatchList(version=1, accounts=[*watch.list.accounts, other])
     (row,) = tender.act(tender.look([lists]))
     assert (row.outcome, row.certainty) == (Outcome.KEPT, "never called"), row.reason
@@ -281,7 +316,7 @@ def test_a_batch_that_refuses_the_login_is_followed_by_a_question_for_each_accou
 
 def test_a_404_that_does_not_say_that_the_account_is_gone_has_its_deployments_pinged(watch: Watch, monkeypatch):
     tender = watch.tender()
-    monkeypatch.setattr(tender._ports.arm, "listing", raising(NotFound("a gateway's", code="", status=404)))
+    monkeypatch.setattr(tender.ports.arm, "listing", raising(NotFound("a gateway's", code="", status=404)))
     (row,) = tender.act(tender.look([watch.list]))
     assert row.outcome is Outcome.PINGED
     assert "could not be looked at" in row.reason
@@ -291,12 +326,12 @@ def test_a_404_that_does_not_say_that_the_account_is_gone_has_its_deployments_pi
 def test_an_answer_that_nobody_foresaw_costs_its_own_account_alone(watch: Watch, monkeypatch, port: str, name: str):
     watch.azure.advance(days=12)
     tender = watch.tender()
-    real = getattr(getattr(tender._ports, port), name)
+    real = getattr(getattr(tender.ports, port), name)
 
     def odd(account: str, **how: Any) -> Any:
         return real(account, **how) if account == watch.account else {}["date"]
 
-    monkeypatch.setattr(getattr(tender._ports, port), name, odd)
+    monkeypatch.setattr(getattr(tender.ports, port), name, odd)
     other = watch.azure.account("oai-b")
     watch.azure.tune(other)
     watch.azure.serve(other, capacity=10)
@@ -318,7 +353,7 @@ def test_metrics_of_one_account_that_cannot_be_read_cost_no_other_of_its_batch(w
     monkeypatch.setattr(metrics._Span, "buckets", odd)
     now = watch.azure.world.now()
     ids_of_both = [watch.account, other]
-    read = watch.tender()._ports.metrics.of_region(
+    read = watch.tender().ports.metrics.of_region(
         PRODUCTION, "swedencentral", ids_of_both, since=now - timedelta(days=2), now=now
     )
     assert isinstance(read[watch.account], metrics.Readings)
@@ -328,7 +363,7 @@ def test_metrics_of_one_account_that_cannot_be_read_cost_no_other_of_its_batch(w
 def test_an_answer_to_a_ping_that_nobody_foresaw_is_its_own_row(watch: Watch, monkeypatch):
     watch.azure.advance(days=14)
     tender = watch.tender()
-    monkeypatch.setattr(tender._ports.inference, "chat", raising(KeyError("choices")))
+    monkeypatch.setattr(tender.ports.inference, "chat", raising(KeyError("choices")))
     (row,) = tender.act(tender.look([watch.list]))
     assert (row.outcome, row.code) == (Outcome.NOT_PINGED, 1)
     assert "unreadable: KeyError('choices')" in row.reason
@@ -369,8 +404,8 @@ def test_what_is_due_comes_before_what_could_not_be_looked_at_and_writes_come_la
         watch.azure.chat(f"{one.id}/deployments/bot")
     watch.azure.advance(days=12)
     tender, real = watch.tender(), watch.wire
-    listing = tender._ports.arm.listing
-    monkeypatch.setattr(tender._ports.arm, "listing", lambda one: {}["date"] if one == lists[1].id else listing(one))
+    listing = tender.ports.arm.listing
+    monkeypatch.setattr(tender.ports.arm, "listing", lambda one: {}["date"] if one == lists[1].id else listing(one))
     steps = tender.look([watchlist.WatchList(version=1, accounts=lists)])
     real.wire.counted.clear()
     rows = tender.act(steps)
@@ -382,9 +417,9 @@ def test_what_is_due_comes_before_what_could_not_be_looked_at_and_writes_come_la
 def test_a_deployment_that_failed_is_pinged_and_an_alarm_all_the_same(watch: Watch, monkeypatch):
     watch.azure.advance(days=14)
     tender = watch.tender()
-    found = tender._ports.arm.listing(watch.account)
+    found = tender.ports.arm.listing(watch.account)
     failed = Listing(found.at, tuple(replace(one, state="Failed") for one in found.deployments))
-    monkeypatch.setattr(tender._ports.arm, "listing", lambda _account: failed)
+    monkeypatch.setattr(tender.ports.arm, "listing", lambda _account: failed)
     (row,) = tender.act(tender.look([watch.list]))
     assert (row.outcome, row.code, row.ok) == (Outcome.PINGED, 1, False)
     assert "Azure says Failed of it" in row.reason
@@ -395,7 +430,51 @@ def test_an_account_that_is_gone_is_told_and_nothing_is_written(watch: Watch):
     watch.azure.settle()
     row = watch.run()
     assert (row.outcome, row.code) == (Outcome.WARNED, 1)
-    assert "its account is gone" in row.reason
+    assert f"its account is gone from Azure; deleted with its account by {PERSON} at" in row.reason
+    assert watch.asked("GET", "/eventtypes/management/values") == 1
+
+
+def test_a_resource_group_that_a_person_deleted_is_told_as_that(watch: Watch, monkeypatch):
+    group = watch.account.partition("/providers/")[0]
+    watch.azure.ask("DELETE", watch.account)
+    watch.azure.settle()
+    assert watch.azure.ask("DELETE", group, version="2021-04-01").status in {200, 202}
+    watch.azure.settle()
+    monkeypatch.setattr(
+        "infra.ports.activity._DELETIONS", activity._DELETIONS - {"microsoft.cognitiveservices/accounts/delete"}
+    )
+    row = watch.run()
+    assert f"its account is gone from Azure; deleted with its resource group by {PERSON} at" in row.reason
+
+
+def test_what_went_with_an_account_that_is_made_anew_is_not_brought_back(watch: Watch):
+    watch.azure.advance(days=16)
+    assert watch.run().outcome is Outcome.REVIVED, "the service's own deletion, the account stands"
+    watch.azure.settle()
+    watch.azure.ask("DELETE", watch.account)
+    watch.azure.settle()
+    watch.azure.advance(days=3)
+    assert watch.azure.account() == watch.account
+    row = watch.run()
+    assert (row.outcome, row.code) == (Outcome.WARNED, 1)
+    assert f"deleted with its account by {PERSON} at" in row.reason
+    assert not watch.stands()
+
+
+def test_a_deletion_before_the_last_call_is_not_the_one_that_took_it(watch: Watch):
+    watch.azure.ask("DELETE", watch.account)
+    watch.azure.settle()
+    assert watch.azure.put(watch.account, {"location": "swedencentral", "properties": {"restore": True}}).status < 300
+    watch.azure.settle()
+    assert watch.stands(), "a restore brings it back"
+    watch.azure.advance(hours=12)
+    watch.azure.chat(f"{watch.account}/deployments/bot")
+    watch.azure.switch(idle_deletion_logged="none")
+    watch.azure.app.wire_up()
+    watch.azure.advance(days=16)
+    assert not watch.stands()
+    row = watch.run()
+    assert row.outcome is Outcome.REVIVED, row.reason
 
 
 # --- revive --------------------------------------------------------------------------------------------------------
@@ -419,7 +498,7 @@ def test_one_that_a_person_deleted_is_named_and_stays_gone(watch: Watch):
     watch.azure.settle()
     row = watch.run()
     assert (row.outcome, row.code) == (Outcome.WARNED, 1)
-    assert "deleted by cccccccc-0000-4000-8000-000000000001" in row.reason
+    assert f"deleted by {PERSON}" in row.reason
     assert not watch.stands()
 
 
@@ -471,13 +550,13 @@ def test_one_whose_model_is_gone_too_is_not_brought_back(watch: Watch):
     ("states", "outcome"), [(["Creating", "Succeeded"], Outcome.REVIVED), (["Failed"], Outcome.NOT_REVIVED)]
 )
 def test_one_that_somebody_else_puts_back_is_brought_back_once_it_has_succeeded(watch, monkeypatch, states, outcome):
-    view = watch.tender()._ports.arm.deployment(watch.account, "bot")
+    view = watch.tender().ports.arm.deployment(watch.account, "bot")
     watch.azure.advance(days=16)
     tender = watch.tender()
     steps = tender.look([watch.list])
     told = iter(states)
-    monkeypatch.setattr(tender._ports.arm, "create_deployment", lambda *_a, **_h: False)
-    monkeypatch.setattr(tender._ports.arm, "deployment", lambda *_a: replace(view, state=next(told)))
+    monkeypatch.setattr(tender.ports.arm, "create_deployment", lambda *_a, **_h: False)
+    monkeypatch.setattr(tender.ports.arm, "deployment", lambda *_a: replace(view, state=next(told)))
     (row,) = tender.act(steps)
     assert (row.outcome, row.ok) == (outcome, outcome is Outcome.REVIVED), row.reason
     assert len(watch.slept) == len(states) - 1
