@@ -31,19 +31,21 @@ class _Line:
     column: str
     label: str
     color: str
+    sign: str
+    """What a terminal draws it with, where lines cannot be told apart by colour."""
     marks: bool = False
 
 
 CHARTS: dict[str, tuple[_Line, ...]] = {
     "Loss": (
-        _Line(names.TRAIN_LOSS, "training", _BLUE),
-        _Line(names.VALID_LOSS, "validation (a batch)", _ORANGE),
-        _Line(names.FULL_LOSS, "validation (whole)", _GREEN, marks=True),
+        _Line(names.TRAIN_LOSS, "training", _BLUE, "•"),
+        _Line(names.VALID_LOSS, "validation (a batch)", _ORANGE, "+"),
+        _Line(names.FULL_LOSS, "validation (whole)", _GREEN, "x", marks=True),
     ),
     "Token accuracy": (
-        _Line(names.TRAIN_ACCURACY, "training", _BLUE),
-        _Line(names.VALID_ACCURACY, "validation (a batch)", _ORANGE),
-        _Line(names.FULL_ACCURACY, "validation (whole)", _GREEN, marks=True),
+        _Line(names.TRAIN_ACCURACY, "training", _BLUE, "•"),
+        _Line(names.VALID_ACCURACY, "validation (a batch)", _ORANGE, "+"),
+        _Line(names.FULL_ACCURACY, "validation (whole)", _GREEN, "x", marks=True),
     ),
 }
 
@@ -68,28 +70,25 @@ def draw(results: Results, title: str, choice: Choice | None = None) -> Figure:
             axis.axvline(choice.step, color="#6b7280", linewidth=0.8, linestyle=":")
         axis.set_ylabel(name)
         axis.grid(visible=True, alpha=0.25)
-        if axis.lines:
+        if axis.get_legend_handles_labels()[0]:
             axis.legend(fontsize=8, frameon=False)
     axes[-1].set_xlabel("step")
     return figure
 
 
 def terminal(results: Results, width: int, height: int = 16) -> str:
-    """The loss as text for a terminal, without control characters where `width` is a log's."""
+    """The loss as plain text, for a terminal without a display and for a log."""
     import plotext
 
-    plotext.clear_figure()
-    plotext.plotsize(width, height)
-    plotext.theme("clear")
+    figure = plotext.figure.clear()
+    figure.plot_size(width, height).theme("colorless").title("loss by step")
     for line in CHARTS["Loss"]:
         steps, values = results.points(line.column)
         if len(steps):
-            steps, values, *_ = thinned(steps, values, width)
-            marker = "x" if line.marks else "braille"
-            draw_line = plotext.scatter if line.marks else plotext.plot
-            draw_line(steps.tolist(), values.tolist(), label=line.label, marker=marker)
-    plotext.title("loss by step")
-    drawn: str = plotext.uncolorize(plotext.build())
+            x, means, *_ = thinned(steps, values, width)
+            signal = figure.signal(x.tolist(), means.tolist(), marker=line.sign).label(line.label)
+            figure.draw(signal.lines(active=not line.marks))
+    drawn: str = plotext.uncolorize(str(figure.build()))
     return drawn
 
 

@@ -72,8 +72,7 @@ def judge(results: Results, examples: int | None = None) -> list[Finding]:
     if len(losses) < FEW_STEPS:
         rule = f"fewer than {FEW_STEPS} steps show no trend"
         return [Finding(Kind.TOO_LITTLE_DATA, f"{len(losses)} steps", rule, "add examples, or epochs")]
-    found = [*_diverged(losses), *_nothing(results, losses)]
-    found += [] if found else _overfitting(results, losses)
+    found = _diverged(results, losses) or _nothing(results, losses) or _overfitting(results, losses)
     if examples is not None and examples < FEW_EXAMPLES:
         rule = f"from {FEW_EXAMPLES} examples on an effect is to be expected (OpenAI's guide)"
         found.append(Finding(Kind.TOO_LITTLE_DATA, f"{examples} examples", rule, "add examples of the same quality"))
@@ -112,10 +111,10 @@ def _full_loss(checkpoint: dict[str, Any]) -> float | None:
     return None if value is None else float(value)
 
 
-def _diverged(losses: Column) -> list[Finding]:
+def _diverged(results: Results, losses: Column) -> list[Finding]:
     rule = f"the last loss is {ASTRAY:g} times the lowest or more, or no number (averages over a tenth of the steps)"
     advice = "a smaller learning_rate_multiplier (0.02 to 0.2 is advised); look at the data around the turn"
-    if not np.isfinite(losses).all():
+    if not np.isfinite(losses).all() or np.isnan(results[TRAIN_LOSS][-1]):
         return [Finding(Kind.DIVERGED, "the training loss is no number", rule, advice)]
     smooth = _smooth(losses)
     if smooth[-1] < ASTRAY * smooth.min():
@@ -127,7 +126,7 @@ def _nothing(results: Results, losses: Column) -> list[Finding]:
     start, end = _ends(losses)
     _, accuracies = results.points(TRAIN_ACCURACY)
     before, after = _ends(accuracies) if len(accuracies) else (0.0, 0.0)
-    if not np.isfinite(losses).all() or end < LEARNED * start or after - before >= GAINED:
+    if end < LEARNED * start or after - before >= GAINED:
         return []
     rule = f"the last loss is above {LEARNED:g} of the first, and the token accuracy gained less than {GAINED:g}"
     advice = "more epochs or a larger learning_rate_multiplier; is the data what the base model answers anyway?"
