@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from infra.cli import check, data, doctor, fleet, local, post, stack, tend
+from infra.cli import check, data, doctor, fleet, local, post, results, stack, tend
 
 app = typer.Typer(
     help="Fine-tuned Azure OpenAI models as Pulumi code, kept serving.",
@@ -20,6 +20,8 @@ app.command("chat")(stack.chat)
 app.command("recover")(stack.recover)
 app.command("adopt")(stack.adopt)
 app.add_typer(data.app, name="data")
+app.command("results")(results.results)
+app.command("checkpoints")(results.checkpoints)
 app.command("post")(post.post)
 app.add_typer(fleet.app, name="stack")
 app.add_typer(local.app, name="local")

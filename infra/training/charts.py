@@ -50,10 +50,10 @@ CHARTS: dict[str, tuple[_Line, ...]] = {
 }
 
 
-def save(results: Results, file: Path, title: str, choice: Choice | None = None) -> None:
-    """The charts as a picture; its kind is that of the file's name (.png, .svg, .pdf)."""
+def save(results: Results, file: Path, title: str, choice: Choice | None = None, kind: str | None = None) -> None:
+    """The charts as a picture: png, svg or pdf, by the file's name unless it is said."""
     figure = draw(results, title, choice)
-    figure.savefig(file, dpi=144)
+    figure.savefig(file, dpi=144, format=kind)
 
 
 def draw(results: Results, title: str, choice: Choice | None = None) -> Figure:

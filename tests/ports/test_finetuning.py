@@ -12,7 +12,7 @@ from infra.ports.files import Files
 from infra.ports.finetuning import EventView, FineTuning, JobView
 from infra.training import results
 from tests.localazure.clients import Served
-from tests.localazure.cloud import ARM, OWNER, assignment_body
+from tests.localazure.cloud import OWNER, assignment_body
 from tests.localazure.training import BASE, chat
 
 
