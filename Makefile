@@ -57,7 +57,8 @@ clean: ## Remove the state of local Azure and Pulumi's beside it (never one with
 	@if [ -x $(BIN)/hearth ]; then $(BIN)/hearth local stop; fi
 	@rm -rf .hearth
 
-# The stamps make a second run instant; a changed lock or pyproject.toml installs anew.
+# The stamps make a second run instant; a changed lock or pyproject.toml installs anew. The first one is a copy of the
+# lock that was installed: a rollout takes .venv only where that is the lock of its commit.
 .venv/.runtime: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "hearth needs Python 3.11 or newer; none was found on PATH." >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -67,7 +68,7 @@ clean: ## Remove the state of local Azure and Pulumi's beside it (never one with
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
-	@touch $@
+	@cp requirements.lock $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock
 	@echo "adding the tools for tests and checks to .venv (once)"

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import keep_alive, localazure, main_job, report
+from benchmarks import keep_alive, localazure, main_job, report, rollout
 
-CHAPTERS = {"The main job": main_job.rows, "Local Azure": localazure.rows, "Keep-alive": keep_alive.rows}
+CHAPTERS = {
+    "The main job": main_job.rows,
+    "Local Azure": localazure.rows,
+    "Keep-alive": keep_alive.rows,
+    "Rollout": rollout.rows,
+}
 
 
 def main() -> None:

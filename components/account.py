@@ -47,6 +47,8 @@ class OpenAIAccountArgs(TypedDict):
     """Restore a soft-deleted account of this name on creation. Azure refuses it where there is none."""
     tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
     """Tags of the account and, where it is made, of the resource group."""
+    account_tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    """Further tags of the account alone."""
 
 
 class OpenAIAccount(pulumi.ComponentResource):
@@ -140,10 +142,17 @@ class OpenAIAccount(pulumi.ComponentResource):
             kind=args.get("kind", "OpenAI"),
             sku=cognitiveservices.SkuArgs(name=args.get("sku", "S0")),
             identity=_identity(args.get("identity")),
-            tags=args.get("tags"),
+            tags=_tags(args),
             properties=_properties(args),
             opts=pulumi.ResourceOptions.merge(born_with, account_options),
         )
+
+
+def _tags(args: OpenAIAccountArgs) -> pulumi.Input[dict[str, pulumi.Input[str]]] | None:
+    more = args.get("account_tags")
+    if not more:
+        return args.get("tags")
+    return pulumi.Output.all(args.get("tags") or {}, more).apply(lambda both: {**both[0], **both[1]})
 
 
 def _identity(kind: pulumi.Input[str] | None) -> cognitiveservices.IdentityArgs | None:

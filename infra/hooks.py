@@ -31,10 +31,18 @@ _FIRST_WAIT, _LONGEST_WAIT = 2.0, 30.0
 class Hooks:
     """The hooks of one stack's program."""
 
-    def __init__(self, stack: Stack, proofs: Proofs, cloud: Cloud, arm: Arm, limits: Limits) -> None:
-        """Register them with the engine."""
+    def __init__(
+        self,
+        stack: Stack,
+        wishes: Mapping[str, DeploymentWish],
+        proofs: Proofs,
+        cloud: Cloud,
+        arm: Arm,
+        limits: Limits,
+    ) -> None:
+        """Register them with the engine. `wishes`: every deployment in Azure, with what it is to serve in this run."""
         self._stack, self._proofs, self._cloud, self._arm, self._limits = stack, proofs, cloud, arm, limits
-        self._wishes = {wish.name: wish for wish in stack.deployments}
+        self._wishes = wishes
         self._patience = limits.sibling_wait.value
         self._waited: dict[str, timedelta] = {}
         self._made_roles: list[tuple[str, str]] = []
@@ -67,21 +75,26 @@ class Hooks:
         before, after = _Written.of(old), _Written.of(new)
         if before is not None and before == after:
             return  # tags or a policy: nothing that a proof is about
-        if before is None:
+        if before is None or after is None or before.model != after.model:
             self._require_not_served(wish)
         held = before.capacity if before and after and before.draws_on_quota_of(after) else 0
         for warning in self._proofs.prove(self._stack, wish, serving_now=held, role_is_new=self.role_is_new()):
             pulumi.log.warn(warning)
-        if (
-            before
-            and after
-            and before.model != after.model
-            and (before.sku, before.capacity) != (after.sku, after.capacity)
-        ):
+        if before is None or after is None or before.model == after.model:
+            return
+        pulumi.log.info(
+            f"{self._stack.name}/{wish.name}: another model in the same place. Whether Azure serves the one before "
+            "until the new one is ready is not known: callers may meet a gap"
+        )
+        if (before.sku, before.capacity) != (after.sku, after.capacity):
             self._capacity_first(wish, after)
 
     def _require_not_served(self, wish: DeploymentWish) -> None:
-        """A new deployment of a model that the account serves already is refused by Azure: a rename, most likely."""
+        """A second deployment of a model that the account serves already is refused by Azure.
+
+        A rename, most likely; or a model is to stand beside itself.
+        """
+        where = f"{self._stack.name}/{wish.name}"
         try:
             others = self._arm.deployments(self._stack.account_id)
         except NotFound:
@@ -90,10 +103,16 @@ class Hooks:
             its_source = (other.source or self._stack.account_id).lower()
             same_model = (other.model, its_source) == (wish.record.model, wish.record.source.id.lower())
             if same_model and other.name.lower() != wish.name.lower():
+                fact = (
+                    f"{where}: the account serves {other.model} already, as {other.name}, and Azure takes one "
+                    "deployment of a tuned model per account."
+                )
+                if other.name in self._wishes:
+                    raise ProofFailed(fact, "Take it out there first, with an `up` of its own")
                 raise ProofFailed(
-                    f"{self._stack.name}/{wish.name}: the account serves {other.model} already, as {other.name}, "
-                    "and Azure takes one deployment of a tuned model per account. To rename it, take the old name out "
-                    "and `pulumi up`, then put the new one in and `pulumi up` again"
+                    fact,
+                    "To rename it, take the old name out and `pulumi up`, then put the new one in and `pulumi up` "
+                    "again",
                 )
 
     def _capacity_first(self, wish: DeploymentWish, after: _Written) -> None:
@@ -113,11 +132,11 @@ class Hooks:
         if (now.sku.lower(), now.capacity) == (after.sku.lower(), after.capacity):
             return
         pulumi.log.info(f"{where}: capacity {now.capacity} → {after.capacity} first, then the model")
-        self._past_siblings(
+        self.past_siblings(
             wish.name, lambda: self._arm.set_capacity(self._stack.account_id, wish.name, after.sku, after.capacity)
         )
 
-    def _past_siblings(self, name: str, write: Callable[[], None]) -> None:
+    def past_siblings(self, name: str, write: Callable[[], None]) -> None:
         """A write of our own, as patient with other writers as the engine's; raises Busy when patience ends."""
         for tried in itertools.count(1):
             try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -19,8 +21,8 @@ from components import (
     OpenAIAccount,
     naming,
 )
-from infra import recover
-from infra.errors import HearthError, Mistake, NotReady, ProofFailed, SpecError
+from infra import recover, serving
+from infra.errors import HearthError, Mistake, NotReady, ProofFailed, Refused, SpecError
 from infra.hooks import Hooks
 from infra.ports import clock
 from infra.ports.arm import Arm
@@ -28,9 +30,11 @@ from infra.ports.cloud import Cloud
 from infra.ports.inference import Inference
 from infra.proofs import Proofs, Readiness, Verdict
 from infra.recover import Declared
-from infra.spec import Access, DeploymentWish, Stack, limits, load_stack, open_project
+from infra.serving import Slot, Standing
+from infra.spec import Access, Stack, limits, load_stack, names_in_rollout, open_project, promotion
 from infra.spec.model import Ready
 from infra.spec.project import value_of
+from infra.spec.promotion import Promotion
 
 if TYPE_CHECKING:
     from components import KeepAliveJob, KeepAliveJobArgs
@@ -55,6 +59,10 @@ _CLOUD = ("ARM_METADATA_HOSTNAME", "AZURE_AUTHORITY_HOST")
 _ENCRYPTED = {"hearth:keepAlive"}
 """Keys that may hold a webhook's address, which stays encrypted in the state."""
 READY = "HEARTH_READY"
+ACTIVE_TAG = "hearth-active-"
+"""Tag of the account, before a deployment's name: the Azure deployment that its callers are to use."""
+_READ_AGAIN = 5
+"""Times that a state which is being written is read again."""
 
 
 def main() -> None:
@@ -62,7 +70,9 @@ def main() -> None:
     try:
         project = open_project(Path(pulumi.get_root_directory()))
         stack = load_stack(project, pulumi.get_stack(), configuration(), today=clock.today())
-        for name, value in Program(stack, project.root).declare().items():
+        named = stack.name in names_in_rollout(project)
+        program = Program(stack, project.root, last_outputs(), promotion.read(), named=named)
+        for name, value in program.declare().items():
             pulumi.export(name, value)
     except HearthError as error:
         raise pulumi.RunError(str(error)) from None
@@ -73,17 +83,45 @@ def configuration() -> dict[str, Any]:
     return {key: value_of(text) for key, text in pulumi.runtime.get_config_env().items()}
 
 
+def last_outputs() -> Outputs:
+    """The stack's outputs as its last run left them; what was null is absent. Raises Refused.
+
+    Asked of the engine at once, not as a StackReference: which deployments to declare depends on it. The engine answers
+    in preview, up, refresh and destroy, with nothing before the first up (pulumi 3.259, resource/deploy/builtins.go).
+    """
+    me = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    for tried in range(_READ_AGAIN + 1):
+        try:
+            found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": me}).value
+            return found.get("outputs") or {}
+        except Exception as error:
+            # A file backend writes some files in place, and the engine saves while we read.
+            if "failed to load checkpoint" not in str(error) or tried == _READ_AGAIN:
+                raise Refused(f"the engine does not tell what {me} served last: {error}") from None
+            time.sleep(0.1)
+    raise AssertionError  # the last turn returns or raises
+
+
 class Program:
     """One stack's declaration."""
 
-    def __init__(self, stack: Stack, root: Path) -> None:
-        """Take the wish; look at nothing yet."""
-        self.stack = stack
+    def __init__(self, stack: Stack, root: Path, last: Outputs, moves: Promotion | None, *, named: bool) -> None:
+        """Take the wish, what the last run left, and what a rollout moves; look at nothing yet.
+
+        `named` tells whether rollout.yaml names the stack. Raises SpecError, HearthError.
+        """
+        self.stack, self.last, self.moves, self.named = stack, last, moves, named
+        self.standings = serving.decide(stack, last.get("deployments") or {}, moves, named=named)
+        self.wishes = {
+            slot.name: serving.wish_of(standing, slot, stack.account_id)
+            for standing in self.standings.values()
+            for slot in standing.slots
+        }
         known = limits.load()
         cloud = Cloud()
         self.arm = Arm(cloud)
         inference = Inference(cloud, known.inference_api_version.value)
-        self.hooks = Hooks(stack, Proofs(cloud, self.arm, inference, known), cloud, self.arm, known)
+        self.hooks = Hooks(stack, self.wishes, Proofs(cloud, self.arm, inference, known), cloud, self.arm, known)
         self.readiness = Readiness(inference, known)
         self.root = root
         self.notes = recover.notes(root, stack.name)
@@ -98,17 +136,16 @@ class Program:
         self.adopted = recover.adoptions(self.notes, self.stack.tag, self._declared(), self.arm)
         for resource in self.adopted.values():
             pulumi.log.info(f"{resource} is in Azure and not in the state: taking it in")
-        me = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-        self.last: pulumi.Output[Outputs] = pulumi.StackReference("last", stack_name=me).outputs.apply(
-            lambda o: o or {}
-        )
-        self.same = self.last.apply(self._require_same_account)
+        self._require_same_account()
+        self._drop_left_behind()
+        for standing in self.standings.values():
+            if standing.remark:
+                pulumi.log.warn(standing.remark)
         account = self._account()
         access = self._access(account)
         deployments = self._deployments(account, access)
         made = [d.resource for d in deployments.values()]
-        wishes = {wish.name: wish for wish in self.stack.deployments}
-        facts = {name: self._facts(wishes[name], made) for name, made in deployments.items()}
+        facts = {name: self._facts(standing, deployments) for name, standing in self.standings.items()}
         job = self._job(account, facts)
         parts = list(job.resources.values()) if job is not None else []
         self._keep_notes([account.group, account.resource, *access.resources.values(), *made, *parts])
@@ -133,8 +170,8 @@ class Program:
             wish.name,
             {
                 "subscription_id": self.stack.subscription,
-                "resource_group_name": self.same.apply(lambda _: wish.resource_group.name),
-                "account_name": self.same.apply(lambda _: wish.name),
+                "resource_group_name": wish.resource_group.name,
+                "account_name": wish.name,
                 "location": self.stack.location,
                 "make_resource_group": wish.resource_group.manage,
                 "existing": not wish.manage,
@@ -149,6 +186,7 @@ class Program:
                 "local_auth": wish.local_auth,
                 "restore": self._restores(),
                 "tags": {**wish.tags, **self.tags},
+                "account_tags": self._active_tags(),
             },
             group_options=self._adopting("group"),
             account_options=pulumi.ResourceOptions.merge(
@@ -157,15 +195,36 @@ class Program:
             ),
         )
 
-    def _require_same_account(self, last: Outputs) -> bool:
+    def _active_tags(self) -> dict[str, pulumi.Input[str]]:
+        """Which Azure deployment callers are to use, for those who may read the account and not the stack's outputs.
+
+        A switch changes it before anything else of its run; the deployment that it leads to stands ready since an
+        earlier one, which `serving` sees to.
+        """
+        active = {
+            name: standing.active.name
+            for name, standing in self.standings.items()
+            if self.named or standing.active.name != name
+        }
+        if self.stack.account.manage:
+            return {f"{ACTIVE_TAG}{name}": value for name, value in active.items()}
+        for name, value in active.items():
+            if name != value:
+                pulumi.log.info(
+                    f"{self.stack.name}/{name} is active as {value}, which the stack's outputs alone tell: its account "
+                    "is not managed, so it gets no tag"
+                )
+        return {}
+
+    def _require_same_account(self) -> None:
         """Refuse to replace the account: Pulumi would delete the one that serves, its deployments and its models."""
-        served, wished = last.get("account") or {}, self.stack.account_id
+        served, wished = self.last.get("account") or {}, self.stack.account_id
         before = str(served.get("id") or wished)
         moved = served.get("location") not in {None, "", self.stack.location}
         if before.lower() == wished.lower() and not moved:
-            return True
+            return
         now, then = (self.stack.location, served["location"]) if moved else (wished, before)
-        raise pulumi.RunError(
+        raise ProofFailed(
             f"{self.stack.name}: the stack's account is {then}, and its file says {now}. Pulumi would delete the "
             "account that serves, with its deployments and the models it owns. Put the file back; for another account "
             "write another stack, or `pulumi destroy` this one first"
@@ -176,11 +235,7 @@ class Program:
         wish = self.stack.account
         if wish.soft_deleted != "restore" or not wish.manage or "account" in self.adopted:
             return False
-
-        async def is_soft_deleted(_same: bool) -> bool:
-            return await _beside(self.arm.is_soft_deleted, self.stack.account_id, self.stack.location)
-
-        return self.same.apply(is_soft_deleted)
+        return _beside_the_loop(self.arm.is_soft_deleted, self.stack.account_id, self.stack.location)
 
     def _access(self, account: OpenAIAccount) -> ModelAccess:
         grants: dict[str, GrantArgs] = {
@@ -203,17 +258,19 @@ class Program:
         )
 
     def _deployments(self, account: OpenAIAccount, access: ModelAccess) -> dict[str, FineTunedDeployment]:
-        """One after the other: Azure takes one write at a time per account. Roles first: the proofs need them."""
+        """Every slot by its Azure name, one after the other: Azure takes one write at a time per account.
+
+        Roles first: the proofs need them.
+        """
         made: dict[str, FineTunedDeployment] = {}
         before: list[pulumi.Resource] = [account.resource, *access.resources.values()]
-        for wish in self.stack.deployments:
-            made[wish.name] = self._deployment(account, wish, before)
-            before = [made[wish.name].resource]
+        for name in sorted(self.wishes):
+            made[name] = self._deployment(account, name, before)
+            before = [made[name].resource]
         return made
 
-    def _deployment(
-        self, account: OpenAIAccount, wish: DeploymentWish, before: list[pulumi.Resource]
-    ) -> FineTunedDeployment:
+    def _deployment(self, account: OpenAIAccount, name: str, before: list[pulumi.Resource]) -> FineTunedDeployment:
+        wish = self.wishes[name]
         args: FineTunedDeploymentArgs = {
             "account_id": self.stack.account_id,
             "account_name": account.account_name,
@@ -314,6 +371,27 @@ class Program:
                 f"the tag {recover.STACK_TAG} off the account"
             )
 
+    def _drop_left_behind(self) -> None:
+        """Delete a slot that a killed run made and the state never knew, now that it is wanted no more.
+
+        Had the state known it, Pulumi would delete it. Only a rollout's own runs do so: a refresh runs the program too.
+        """
+        if self.notes is None or not (self.moves or self.named):
+            return
+        for name in (slot for wish in self.stack.deployments for slot in (wish.name, f"{wish.name}-b")):
+            address = naming.deployment_id(self.stack.account_id, name)
+            if name in self.wishes or address.lower() in self.notes.held:
+                continue
+            found = self.arm.resource(address, _API["deployment"])
+            if found is None or found.tags.get(recover.STACK_TAG) != self.stack.tag:
+                continue
+            text = f"{self.stack.name}/{name} is in Azure, left by a run that was killed; nothing leads to it"
+            if self.moves is None or pulumi.runtime.is_dry_run():
+                pulumi.log.warn(f"{text}. The next step of a rollout here deletes it")
+            else:
+                pulumi.log.warn(f"{text}: deleting it")
+                self.hooks.past_siblings(name, partial(self.arm.delete_deployment, self.stack.account_id, name))
+
     def _keep_notes(self, declared: list[pulumi.CustomResource | None]) -> None:
         """What is in the state after this run needs no adoption in the next."""
         if self.notes is None or pulumi.runtime.is_dry_run():
@@ -335,9 +413,9 @@ class Program:
             name = naming.role_assignment_name(stack.account_id, item.role, item.principal)
             address = naming.role_assignment_id(stack.account_id, name)
             found[f"grant:{_grant_name(item)}"] = Declared(address, _API["grant"], named_by_us=True)
-        for wish in stack.deployments:
-            address = naming.deployment_id(stack.account_id, wish.name)
-            found[f"deployment:{wish.name}"] = Declared(address, _API["deployment"])
+        for name in self.wishes:
+            address = naming.deployment_id(stack.account_id, name)
+            found[f"deployment:{name}"] = Declared(address, _API["deployment"])
         return {**found, **self._declared_of_the_job()}
 
     def _declared_of_the_job(self) -> dict[str, Declared]:
@@ -358,64 +436,60 @@ class Program:
 
     # --- outputs ---------------------------------------------------------------------------------------------------
 
-    def _facts(self, wish: DeploymentWish, made: FineTunedDeployment) -> pulumi.Output[Outputs]:
+    def _facts(self, standing: Standing, made: dict[str, FineTunedDeployment]) -> pulumi.Output[Outputs]:
         """The contract with every other command: what Azure answered, and what the stack served before."""
-        name = wish.name
+        name = standing.wish.name
+        last = _told(self.last, name) or {}
+
+        def facts(slots: list[Outputs | None]) -> Outputs:
+            now, beside = slots
+            assert now is not None  # noqa: S101 - it is the active one
+            active = {**now, "active": now["name"], "standby": beside}
+            del active["name"]
+            return {**active, "previous": _previous(now, last), "held": standing.held, "rollout": standing.rollout}
+
+        beside = self._slot(standing.standby, made, last) if standing.standby is not None else None
+        return pulumi.Output.all(self._slot(standing.active, made, last), beside).apply(facts)
+
+    def _slot(self, slot: Slot, made: dict[str, FineTunedDeployment], last: Outputs) -> pulumi.Output[Outputs]:
+        """One deployment as Azure answered."""
+        before = _last_slot(last, slot.name)
 
         def facts(known: dict[str, Any]) -> Outputs:
-            sku, last = known["sku"], _told(known["last"], "deployments", name) or {}
-            now = {
-                "id": known["id"],
-                "active": known["active"],
-                "standby": None,
-                "model": known["model"],
-                "version": known["version"],
-                "source": known["source"],
+            sku = known["sku"]
+            return {
+                **known,
                 "sku": {"name": sku["name"], "capacity": int(sku["capacity"])} if sku else None,
-                "settings": {**known["settings"], "sourceTenant": _tenant(known, wish, last)},
+                "settings": {**known["settings"], serving.TENANT: _tenant(known, slot, before)},
             }
-            return {**now, "previous": _previous(now, last), "held": False, "rollout": None}
 
+        one = made[slot.name]
         fresh = pulumi.Output.all(
-            id=made.deployment_id,
-            active=made.deployment_name,
-            model=made.model,
-            version=made.version,
-            source=made.source,
-            sku=made.sku,
-            settings=made.settings,
-            last=self.last,
+            id=one.deployment_id,
+            name=one.deployment_name,
+            model=one.model,
+            version=one.version,
+            source=one.source,
+            sku=one.sku,
+            settings=one.settings,
         ).apply(facts)
-        return self._or_last(made, fresh, "deployments", name)
-
-    def _or_last(self, made: FineTunedDeployment, fresh: pulumi.Output[T], part: str, name: str) -> pulumi.Output[T]:
-        """The output, or what the stack last said where a refresh has found the deployment gone.
-
-        A refresh runs the program, and what is not known in it would be written over the outputs: which model stood
-        there, under which settings, is what `hearth tend` needs to put it back.
-        """
-
-        def choose(known: object) -> pulumi.Output[T]:
-            if not isinstance(known, Unknown):
-                return fresh
-            return self.last.apply(lambda last: _told(last, part, name) or fresh)
-
-        return made.deployment_id.apply(choose, run_with_unknowns=True)
+        return _or_last(one, fresh, before)
 
     # --- ready -----------------------------------------------------------------------------------------------------
 
     def _ready(
         self, name: str, made: FineTunedDeployment, account: OpenAIAccount, access: ModelAccess
     ) -> pulumi.Output[Any]:
-        """Prove the deployment on every `up`; a preview tells what the last one found."""
+        """Prove a deployment on every `up`, also the one that stands by; a preview tells what the last one found."""
+        last = (self.last.get("ready") or {}).get(name)
         if pulumi.runtime.is_dry_run() or self.wanted == "off":
-            return self.last.apply(lambda last: _told(last, "ready", name))
+            return pulumi.Output.from_input(last)
 
         async def prove(known: dict[str, Any]) -> bool | str:
-            return await _beside(self._prove_ready, name, known["endpoint"])
+            return await _beside_the_loop(self._prove_ready, name, known["endpoint"])
 
         known = {"id": made.deployment_id, "endpoint": account.endpoint, "roles": access.assignment_ids}
-        return self._or_last(made, pulumi.Output.all(**known).apply(prove), "ready", name)
+        return _or_last(made, pulumi.Output.all(**known).apply(prove), last)
 
     def _prove_ready(self, name: str, endpoint: str) -> bool | str:
         """True, or why it is not proven; raises where the stack wants it to."""
@@ -435,7 +509,22 @@ class Program:
         return reason
 
 
-async def _beside(work: Callable[..., T], *args: Any) -> T:
+def _or_last(made: FineTunedDeployment, fresh: pulumi.Output[T], last: T | None) -> pulumi.Output[T]:
+    """The output, or what the stack last said where a refresh has found the deployment gone.
+
+    A refresh runs the program, and what is not known in it would be written over the outputs: which model stood
+    there, under which settings, is what `hearth tend` needs to put it back.
+    """
+
+    def choose(known: object) -> pulumi.Output[T]:
+        if isinstance(known, Unknown) and last is not None:
+            return pulumi.Output.from_input(last)
+        return fresh
+
+    return made.deployment_id.apply(choose, run_with_unknowns=True)
+
+
+async def _beside_the_loop(work: Callable[..., T], *args: Any) -> T:
     """Do blocking work beside the engine's loop; what we can explain is told without a traceback."""
     try:
         return await asyncio.to_thread(work, *args)
@@ -478,25 +567,32 @@ def _grant_name(item: Access) -> str:
 _UNSAID: Outputs = {"standby": None, "source": None, "previous": None, "held": False, "rollout": None}
 
 
-def _told(last: Outputs, part: str, name: str) -> Any:
-    """What the last run said of a deployment; None where it could not."""
-    found = (last.get(part) or {}).get(name)
-    if part != "deployments":
-        return found
-    # A StackReference leaves out what is null.
+def _told(last: Outputs, name: str) -> Outputs | None:
+    """What the last run said of a deployment, with what the engine left out because it was null."""
+    found = (last.get("deployments") or {}).get(name)
     return {**_UNSAID, **found} if isinstance(found, dict) else None
 
 
-def _tenant(known: dict[str, Any], wish: DeploymentWish, last: Outputs) -> str | None:
+def _last_slot(last: Outputs, name: str) -> Outputs | None:
+    """What the last run said of one slot, in the words of an output's standby."""
+    standby = last.get("standby") or {}
+    if standby.get("name") == name:
+        return {"source": None, **standby}
+    if last.get("active") != name:
+        return None
+    return {"name": name, **{key: last.get(key) for key in ("id", "model", "version", "source", "sku", "settings")}}
+
+
+def _tenant(known: Outputs, slot: Slot, before: Outputs | None) -> str | None:
     """Tenant of the account that owns the model that stands there, where it is another one.
 
     Azure does not tell it. A refresh finds what the last run put there, of which a changed record says nothing.
     """
     if known["source"] is None:
         return None
-    if known["model"] == wish.record.model:
-        return wish.record.source.tenant
-    tenant: str | None = (last.get("settings") or {}).get("sourceTenant")
+    if known["model"] == slot.served.model:
+        return slot.served.tenant
+    tenant: str | None = ((before or {}).get("settings") or {}).get(serving.TENANT)
     return tenant
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from infra.errors import LockHeld, ProofFailed
 from infra.ports.arm import Arm
-from infra.ports.stacks import Lock, Stacks
+from infra.ports.stacks import Lock, Stacks, State
 
 STACK_TAG = "hearth-stack"
 """Tag that tells which stack made a resource: <project>/<stack>."""
@@ -51,6 +51,8 @@ class Recovered:
     removed_locks: tuple[Lock, ...]
     pending: tuple[str, ...]
     """Resources that were being written when the engine died."""
+    state: State
+    """What the state holds now."""
 
 
 def recover(root: Path, stack: str, stacks: Stacks) -> Recovered:
@@ -77,12 +79,14 @@ def recover(root: Path, stack: str, stacks: Stacks) -> Recovered:
     if state.pending:
         # The notes are written: from here on they, and not the engine's list, lead to what was left behind.
         stacks.clear_pending(stack)
+    pending = state.pending
     if unsure.exists():
         stacks.refresh(stack)
+        state = stacks.state(stack)
         with _writing:
-            _write(_file(root, stack), stacks.state(stack).ids)
-        unsure.unlink()
-    return Recovered(tuple(removed), state.pending)
+            _write(_file(root, stack), state.ids)
+        unsure.unlink(missing_ok=True)
+    return Recovered(tuple(removed), pending, state)
 
 
 def notes(root: Path, stack: str) -> Notes | None:

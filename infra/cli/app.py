@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from infra.cli import check, data, doctor, fleet, local, post, results, stack, tend
+from infra.cli import check, data, doctor, drift, fleet, local, post, results, stack, tend
+from infra.cli.rollout import app as rollout
 
 app = typer.Typer(
     help="Fine-tuned Azure OpenAI models as Pulumi code, kept serving.",
@@ -22,6 +23,8 @@ app.command("adopt")(stack.adopt)
 app.add_typer(data.app, name="data")
 app.command("results")(results.results)
 app.command("checkpoints")(results.checkpoints)
+app.command("drift")(drift.drift)
 app.command("post")(post.post)
 app.add_typer(fleet.app, name="stack")
+app.add_typer(rollout.app, name="rollout")
 app.add_typer(local.app, name="local")

@@ -50,3 +50,23 @@ def require_stacks(names: list[str]) -> list[str]:
 def hidden_folder() -> Path:
     """Where hearth keeps what git ignores."""
     return root() / ".hearth"
+
+
+def require_writable(file: Path, option: str) -> None:
+    """Raises SpecError for a file that cannot be written, before anything is done that it is to tell of."""
+    try:
+        file.open("a").close()
+    except OSError as error:
+        raise _unwritable(file, option, error) from error
+
+
+def write(file: Path, text: str, option: str) -> None:
+    """Write what an option asked for; raises SpecError for a file that cannot be written."""
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise _unwritable(file, option, error) from error
+
+
+def _unwritable(file: Path, option: str, error: OSError) -> SpecError:
+    return SpecError([Mistake(str(file), 0, option, f"cannot be written: {error.strerror or error}")])

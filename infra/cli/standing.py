@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
 from rich import box
@@ -27,6 +28,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     stack: str
     deployment: str = ""
+    active: str = ""
+    """Its name in Azure."""
+    standby: bool = False
+    """It stands beside the one that callers use."""
+    held: bool = False
+    """It serves another model than its record's: a rollout moves it."""
     model: str = ""
     source: str = ""
     sku: str = ""
@@ -67,20 +74,23 @@ def look(project: Project, names: list[str], tender: Tender, *, today: date, cur
         for one in read
         for said in one.remarks
     ]
-    proven = {one.list.accounts[0].stack: one.outputs.get("ready") or {} for one in read}
-    steps = tender.look([one.list for one in read])
-    rows += [_row(step, proven[step.seen.account.stack].get(step.seen.wish.name), currency) for step in steps]
+    outputs = {one.list.accounts[0].stack: one.outputs for one in read}
+    rows += [_row(step, outputs[step.seen.account.stack], currency) for step in tender.look([o.list for o in read])]
     return sorted(rows, key=lambda r: (r.seconds_left is None, r.seconds_left or 0, r.stack, r.deployment))
 
 
-def _row(step: Step, proven: object, currency: str) -> Row:
+def _row(step: Step, outputs: Mapping[str, Any], currency: str) -> Row:
     seen, clock = step.seen, step.clock
     unseen = seen.now is None and not seen.account_gone
-    why = _why(step, proven)
+    why = _why(step, (outputs.get("ready") or {}).get(seen.wish.active))
+    facts = outputs["deployments"].get(seen.wish.name) or {}
     month = seen.hosting_month
     return Row(
         stack=seen.account.stack,
         deployment=seen.wish.name,
+        active=seen.wish.active,
+        standby=seen.wish.standby,
+        held=bool(facts.get("held")) and not seen.wish.standby,
         model=seen.wish.model,
         source=(seen.wish.source or "").rsplit("/", 1)[-1],
         sku=f"{seen.sku} {seen.wish.sku.capacity}",
@@ -142,11 +152,18 @@ def render(rows: list[Row]) -> Table:
         state = Text("yes", "green") if row.ready else Text.assemble(("no", "red"), f": {row.why}")
         source = row.source or ("here" if row.deployment else "")
         called = report.moment(row.last_call) or (row.certainty or "")
+        model = f"{row.model} (held)" if row.held else row.model
         table.add_row(
-            row.stack, row.deployment, row.model, source, row.sku, state, called, report.show_seconds(row.idle_seconds),
+            row.stack, _name(row), model, source, row.sku, state, called, report.show_seconds(row.idle_seconds),
             report.deadline(row), row.policy, row.next, _cost(row),
         )  # fmt: skip
     return table
+
+
+def _name(row: Row) -> str:
+    """The name in YAML, with that in Azure where it is another one."""
+    name = row.deployment if row.active in {"", row.deployment} else f"{row.deployment} as {row.active}"
+    return f"{name}, standby" if row.standby else name
 
 
 def _cost(row: Row) -> str:

@@ -10,7 +10,6 @@ import typer
 from infra.cli import place
 
 if TYPE_CHECKING:
-    from infra.errors import SpecError
     from infra.keepalive.memory import Memory
     from infra.keepalive.report import Row
     from infra.keepalive.tend import Tender
@@ -37,7 +36,7 @@ def tend(
     from infra.keepalive import report
 
     if markdown is not None:
-        _check_writable(markdown)
+        place.require_writable(markdown, "--markdown")
     looked = tender(None if watch_list else place.hidden_folder() / "pings.db")
     lists, rows = _lists(stacks or [], watch_list)
     rows += looked.act(looked.look(lists), yes=yes, dry_run=dry_run)
@@ -46,10 +45,7 @@ def tend(
     elif not as_json:
         _render(rows)
     if markdown is not None:
-        try:
-            markdown.write_text(report.markdown(rows), "utf-8")
-        except OSError as error:
-            raise _unwritable(markdown, error) from error
+        place.write(markdown, report.markdown(rows), "--markdown")
     told = dry_run or _tell(lists, rows)
     raise typer.Exit(max(report.exit_code(rows), 0 if told else 1))
 
@@ -68,20 +64,6 @@ def _tell(lists: list[WatchList], rows: list[Row]) -> bool:
             typer.echo(f"{error}", err=True)
             arrived = False
     return arrived
-
-
-def _check_writable(file: Path) -> None:
-    """Raises SpecError for a file that cannot be written, before anything is done that it is to tell of."""
-    try:
-        file.open("a").close()
-    except OSError as error:
-        raise _unwritable(file, error) from error
-
-
-def _unwritable(file: Path, error: OSError) -> SpecError:
-    from infra.errors import Mistake, SpecError
-
-    return SpecError([Mistake(str(file), 0, "--markdown", f"cannot be written: {error.strerror or error}")])
 
 
 def tender(memory: Path | None) -> Tender:

@@ -10,6 +10,7 @@ from infra.doctor.findings import State
 from infra.doctor.patient import Patient, group_id
 from infra.errors import ProofFailed, Refused
 from infra.ports.arm import DeploymentView, TunedSku
+from infra.recover import STACK_TAG
 from infra.spec import DeploymentWish, Stack
 
 TUNED_DEPLOYMENTS = "OpenAI.FineTuned.Deployments"
@@ -115,12 +116,21 @@ def _absent(patient: Patient, stack: Stack) -> list[Found]:
 
 def _asked(patient: Patient, stack: Stack, standing: dict[str, DeploymentView]) -> dict[str, int]:
     """How much more of each quota the stack asks for, by usage name."""
-    asked = Counter({TUNED_DEPLOYMENTS: sum(w.name.lower() not in standing for w in stack.deployments)})
+    asked = Counter({TUNED_DEPLOYMENTS: 0})
     for wish in stack.deployments:
+        there: list[DeploymentView | None] = [*_slots(stack, wish, standing)] or [None]
+        asked[TUNED_DEPLOYMENTS] += there == [None]
         sku = _sku(patient, stack, wish)
         if sku is not None:
-            asked[sku.usage] += wish.sku.capacity - _held(wish, standing.get(wish.name.lower()))
+            asked[sku.usage] += sum(wish.sku.capacity - _held(wish, one) for one in there)
     return dict(asked)
+
+
+def _slots(stack: Stack, wish: DeploymentWish, standing: dict[str, DeploymentView]) -> list[DeploymentView]:
+    """What stands behind a name: one that a rollout has moved may have left its own name, or have two."""
+    own, beside = standing.get(wish.name.lower()), standing.get(f"{wish.name}-b".lower())
+    ours = beside is not None and beside.tags.get(STACK_TAG) == stack.tag
+    return [one for one in (own, beside if ours else None) if one is not None]
 
 
 def _sku(patient: Patient, stack: Stack, wish: DeploymentWish) -> TunedSku | None:

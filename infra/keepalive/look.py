@@ -27,8 +27,6 @@ METRICS_AT_ONCE = 2
 """Regions whose metrics are read side by side: an answer for fifty accounts has megabytes."""
 LATE_METRICS = timedelta(hours=6)
 """A ping of ours that metrics do not tell of counts this long; then they are right and our memory is not."""
-LOG_REACHES = timedelta(days=89)
-"""A day less than Azure keeps its activity log."""
 NO_ACCOUNT = {"ResourceNotFound", "ResourceGroupNotFound", "AccountNotFound"}
 """Codes of a 404 that say that the account does not exist."""
 
@@ -212,7 +210,9 @@ class Look:
         self, subscription: str, now: datetime, ask: Callable[..., tuple[Entry, ...]]
     ) -> tuple[Entry, ...] | HearthError:
         try:
-            return self.patience.had(lambda: ask(subscription, since=now - LOG_REACHES, now=now), "the activity log")
+            return self.patience.had(
+                lambda: ask(subscription, since=now - self.limits.activity_log_read, now=now), "the activity log"
+            )
         except HearthError as error:
             return error
 
@@ -231,7 +231,7 @@ class Look:
         """The calls to what is gone and the log does not say how, for as long as the log reaches."""
 
         def read(account: _Account) -> None:
-            account.long_ago = self._read_one(account, LOG_REACHES)
+            account.long_ago = self._read_one(account, self.limits.activity_log_read)
 
         listed = [account for account in accounts if account.standing is not None]
         wanted = [a for a in listed if any(wish.keep_alive.revive for wish in self._unexplained(a))]
@@ -295,5 +295,5 @@ def _rules(own: watchlist.Overrides, dated: Limits) -> Rules:
         watchlist.span(own.idle_deletion) if own.idle_deletion else dated.idle_deletion.value,
         watchlist.span(own.developer_lifetime) if own.developer_lifetime else dated.developer_lifetime.value,
         margin=dated.keep_alive_margin.value,
-        log=LOG_REACHES,
+        log=dated.activity_log_read,
     )

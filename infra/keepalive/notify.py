@@ -40,10 +40,10 @@ def notices(lists: Iterable[WatchList], rows: Iterable[Row]) -> list[tuple[Notif
 
 def body(shape: str, rows: list[Row]) -> dict[str, Any]:
     """The notice as JSON: generic for programs, or a message of Slack or Teams."""
-    if shape == "slack":
-        return {"text": "\n".join([f"*{_title(rows)}*", *(f"• {line}" for line in _lines(rows, _for_slack))])}
-    if shape == "teams":
-        return _card(rows)
+    if shape in {"slack", "teams"}:
+        lines = [_line(one) for one in rows[:MOST_ROWS]]
+        more = len(rows) - len(lines)
+        return message(shape, _title(rows), [*lines, *([f"and {more} more: see the log of the run"] if more else [])])
     return {
         "version": 1,
         "title": _title(rows),
@@ -58,16 +58,17 @@ def _title(rows: list[Row]) -> str:
     return f"hearth tend: {len(rows)} to hear of, {what}"
 
 
-def _lines(rows: list[Row], escape: Any) -> list[str]:
-    found = [escape(_line(one)) for one in rows[:MOST_ROWS]]
-    more = len(rows) - len(found)
-    return [*found, *([f"and {more} more: see the log of the run"] if more > 0 else [])]
-
-
 def _line(one: Row) -> str:
     where = f"{one.stack}/{one.deployment}" if one.deployment else one.stack
     until = f" (deadline {deadline(one)})" if one.deadline is not None else ""
     return f"{where}: {one.outcome.value}{until} - {one.reason}"
+
+
+def message(shape: str, title: str, lines: list[str]) -> dict[str, Any]:
+    """A title and lines as a message of Slack or Teams."""
+    if shape == "slack":
+        return {"text": "\n".join([f"*{_for_slack(title)}*", *(f"• {_for_slack(line)}" for line in lines)])}
+    return _card(title, lines)
 
 
 def _for_slack(text: str) -> str:
@@ -75,10 +76,10 @@ def _for_slack(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _card(rows: list[Row]) -> dict[str, Any]:
+def _card(title: str, lines: list[str]) -> dict[str, Any]:
     """An Adaptive Card, as a webhook of Teams' Workflows takes it (Learn, incoming webhooks with Workflows, 2026)."""
-    texts = [{"type": "TextBlock", "text": line, "wrap": True} for line in _lines(rows, str)]
-    head = {"type": "TextBlock", "text": _title(rows), "weight": "Bolder", "wrap": True}
+    texts = [{"type": "TextBlock", "text": line, "wrap": True} for line in lines]
+    head = {"type": "TextBlock", "text": title, "weight": "Bolder", "wrap": True}
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",

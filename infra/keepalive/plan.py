@@ -95,7 +95,7 @@ class Seen:
     @property
     def where(self) -> str:
         """How people call it."""
-        return f"{self.account.stack}/{self.wish.name}"
+        return f"{self.account.stack}/{self.wish.shown}"
 
     @property
     def sku(self) -> str:

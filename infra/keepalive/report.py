@@ -75,7 +75,7 @@ def row(
     return Row(
         at=seen.now,
         stack=seen.account.stack,
-        deployment=seen.wish.name,
+        deployment=seen.wish.shown,
         id=seen.id,
         policy=seen.wish.keep_alive.policy,
         outcome=outcome,

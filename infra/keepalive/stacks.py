@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
+
 from infra.errors import HearthError, NotFound, SpecError
 from infra.keepalive import watchlist
 from infra.ports.stacks import Stacks
@@ -72,7 +74,7 @@ def of(name: str, stack: Stack | None, outputs: Mapping[str, Any]) -> tuple[watc
     deployments, remarks = [], []
     for one, facts in outputs["deployments"].items():
         try:
-            deployments.append(_deployment(one, facts, wishes.get(one), rules))
+            deployments += _deployments(one, facts, wishes.get(one), rules)
         except HearthError as error:
             remarks.append(Remark(one, str(error), error.exit_code))
         except UNREADABLE as error:
@@ -98,10 +100,23 @@ def of(name: str, stack: Stack | None, outputs: Mapping[str, Any]) -> tuple[watc
     return watchlist.WatchList(version=1, accounts=[listed], limits=own, notify=notify), tuple(remarks)
 
 
+def _deployments(
+    name: str, facts: Mapping[str, Any], wish: DeploymentWish | None, stack: StackKeepAlive
+) -> list[watchlist.Deployment]:
+    """A deployment as its outputs say, and the one that stands by: to roll back to it, it has to be alive."""
+    active, standby = _deployment(name, facts, wish, stack), facts.get("standby")
+    if not standby:
+        return [active]
+    beside = _deployment(name, {**standby, "active": standby["name"]}, wish, stack)
+    # When it is no longer wanted, the rollout retires it; that nobody calls it is as it should be.
+    keep = msgspec.structs.replace(beside.keep_alive, retire=None)
+    return [active, msgspec.structs.replace(beside, standby=True, keep_alive=keep)]
+
+
 def _deployment(
     name: str, facts: Mapping[str, Any], wish: DeploymentWish | None, stack: StackKeepAlive
 ) -> watchlist.Deployment:
-    """One deployment as its outputs say, with the policy of its wish."""
+    """One Azure deployment as its outputs say, with the policy of its wish."""
     same = wish is not None and wish.record.model == facts["model"]
     settings = facts.get("settings") or {}
     sku = facts.get("sku")

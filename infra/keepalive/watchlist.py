@@ -67,6 +67,8 @@ class Deployment(Listed, frozen=True):
     version: str
     sku: Sku
     keep_alive: KeepAlive
+    standby: bool = False
+    """Callers are led to another one of the same name: this one is kept for going back, or is on its way in."""
     source: str | None = None
     """Id of the account that owns the model, where it is another one."""
     source_tenant: str | None = None
@@ -77,6 +79,11 @@ class Deployment(Listed, frozen=True):
     base: str | None = None
     """The base model, for its retirement; None where it is not known."""
     created: datetime | None = None
+
+    @property
+    def shown(self) -> str:
+        """How people call it."""
+        return f"{self.name} (standby)" if self.standby else self.name
 
 
 class Account(Listed, frozen=True):

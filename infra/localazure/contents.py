@@ -1,7 +1,8 @@
 """What files, parts of uploads and blobs hold: on the disk, piece by piece, never in memory or among the records.
 
 A piece is written elsewhere and moved into its place when it is whole, before the record that names it is kept; a kill
-in between leaves a piece that nobody names, and the next start takes it away. Snapshots hold links to the pieces.
+in between leaves a piece that nobody names, and the next start takes it away. A piece goes after the records that named
+it. Snapshots hold links to the pieces.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import secrets
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 CHUNK = 1024 * 1024
@@ -21,9 +22,11 @@ CHUNK = 1024 * 1024
 class Contents:
     """The pieces of a world: below its folder, or of one without a folder in a temporary one."""
 
-    def __init__(self, folder: Path | None) -> None:
-        """Use the folder; nothing is made before it is needed."""
-        self._folder = folder
+    def __init__(self, folder: Path | None, afterwards: Callable[[Callable[[], None]], None]) -> None:
+        """Use the folder; nothing is made before it is needed. `afterwards` acts when the records are kept."""
+        self._folder, self._afterwards = folder, afterwards
+        self._leaving: set[str] = set()
+        """Pieces that go when the records are kept."""
 
     def fresh(self) -> Path:
         """A file that does not exist yet, to write a piece to."""
@@ -76,12 +79,17 @@ class Contents:
             yield last
 
     def drop(self, pieces: Iterable[str]) -> None:
-        """Take pieces away; snapshots keep theirs."""
-        for piece in pieces:
-            self.path(piece).unlink(missing_ok=True)
+        """Take pieces away as soon as it is kept that no record names them; snapshots have theirs still."""
+        self._leaving.update(pieces)
+        self._afterwards(self._let_go)
+
+    def _let_go(self) -> None:
+        while self._leaving:
+            self.path(self._leaving.pop()).unlink(missing_ok=True)
 
     def sweep(self, known: set[str]) -> None:
-        """Take away every piece that is not among those known."""
+        """Take away every piece that is not among those known, and no other."""
+        self._leaving -= known
         if self._folder is None or not (self._folder / "contents").is_dir():
             return
         self.drop({path.name for path in self._make("pieces").iterdir()} - known)

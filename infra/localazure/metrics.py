@@ -28,9 +28,15 @@ KEPT = timedelta(days=93)
 STRETCH = 64
 """Most minutes of a series in one record."""
 _ROW = struct.Struct("<IIQQ")
+_TIMES = struct.Struct("<IIdffIdff")
 _DAY = 24 * 60
 
 Counted = Literal["calls", "prompt", "generated", "tokens"]
+Measured = Literal["available", "response", "last byte"]
+Unit = Literal["Count", "Percent", "MilliSeconds"]
+Spread = tuple[int, float, float, float]
+"""How many values there were, their sum, the least and the greatest."""
+NONE: Spread = (0, 0.0, 0.0, 0.0)
 
 
 class Series(Value, frozen=True):
@@ -48,10 +54,31 @@ class Series(Value, frozen=True):
     status: int
     rows: bytes
     """(minute since 1970, calls, prompt tokens, generated tokens) of each minute, packed."""
+    times: bytes = b""
+    """(minute since 1970, spread of ms to the response, spread of ms to the last byte) of each minute, packed."""
 
     def minutes(self) -> Iterator[tuple[int, int, int, int]]:
         """The rows, unpacked."""
         return _ROW.iter_unpack(self.rows)
+
+    def spreads(self, what: Measured) -> Iterator[tuple[int, Spread]]:
+        """What was measured in each minute that something was."""
+        if what == "available":
+            share = 100.0 if self.status < 500 else 0.0
+            for minute, calls, _, _ in self.minutes():
+                yield minute, (calls, share * calls, share, share)
+            return
+        for row in _TIMES.iter_unpack(self.times):
+            found: Spread = row[1:5] if what == "response" else row[5:9]
+            if found[0]:
+                yield row[0], found
+
+
+def together(one: Spread, other: Spread) -> Spread:
+    """The spread of all values of both."""
+    if not one[0] or not other[0]:
+        return one if one[0] else other
+    return one[0] + other[0], one[1] + other[1], min(one[2], other[2]), max(one[3], other[3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +88,25 @@ class Metric:
     name: str
     display: str
     about: str
-    counted: Counted
+    counted: Counted | Measured
     dimensions: tuple[str, ...]
+    unit: Unit = "Count"
+
+    @property
+    def aggregations(self) -> tuple[str, ...]:
+        """What its values can be asked for as; the first unless told."""
+        return AGGREGATIONS if self.unit == "Count" else SPREADS
 
 
 _OF_REQUESTS = (
     "ApiName", "OperationName", "Region", "StreamType", "ModelDeploymentName", "ModelName", "ModelVersion",
     "StatusCode", "IsSpillover", "ServiceTierRequest", "ServiceTierResponse",
 )  # fmt: skip
+_OF_RESPONSES = (
+    "ApiName", "OperationName", "Region", "StreamType", "ModelDeploymentName", "ModelName", "ModelVersion",
+    "StatusCode",
+)  # fmt: skip
+_OF_MODELS = ("Region", "ModelDeploymentName", "ModelName", "ModelVersion")
 _OF_TOKENS = ("ApiName", "ModelDeploymentName", "FeatureName", "UsageChannel", "Region", "ModelVersion")
 METRICS = (
     Metric("AzureOpenAIRequests", "Azure OpenAI Requests", "Calls to the models.", "calls", _OF_REQUESTS),
@@ -76,9 +114,23 @@ METRICS = (
     Metric("ProcessedPromptTokens", "Processed Prompt Tokens", "Tokens that were read.", "prompt", _OF_TOKENS),
     Metric("GeneratedTokens", "Generated Completion Tokens", "Tokens that were written.", "generated", _OF_TOKENS),
     Metric("TokenTransaction", "Processed Inference Tokens", "Tokens, read and written.", "tokens", _OF_TOKENS),
-)
+    Metric(
+        "AzureOpenAIAvailabilityRate", "Azure OpenAI AvailabilityRate", "Calls that met no error of the server's.",
+        "available", _OF_RESPONSES[:-1], "Percent",
+    ),
+    Metric(
+        "AzureOpenAITimeToResponse", "Time to Response", "Time until the first of an answer.",
+        "response", _OF_RESPONSES, "MilliSeconds",
+    ),
+    Metric(
+        "AzureOpenAITTLTInMS", "Time to Last Byte", "Time until the last of an answer.",
+        "last byte", _OF_MODELS, "MilliSeconds",
+    ),
+)  # fmt: skip
 """Those that are counted here; Azure has more."""
 AGGREGATIONS = ("Total", "Average", "Count")
+SPREADS = ("Average", "Minimum", "Maximum")
+"""The same for what is measured and not counted."""
 
 
 def dimensions(series: Series, region: str) -> dict[str, str]:
@@ -132,14 +184,16 @@ class Monitor:
         held = measured.get(key)
         row = (minute, 1, traffic.prompt_tokens, traffic.generated_tokens)
         rows = b"" if held is None else held.rows
+        times = b"" if held is None else held.times
         if rows and _ROW.unpack_from(rows, len(rows) - _ROW.size)[0] == minute:
             _, calls, prompt, generated = _ROW.unpack_from(rows, len(rows) - _ROW.size)
             row = (minute, calls + 1, prompt + row[2], generated + row[3])
             rows = rows[: -_ROW.size]
         elif held is not None and len(rows) >= STRETCH * _ROW.size:
             measured.put(f"{key}|{_ROW.unpack_from(rows)[0]}", held)
-            rows = b""
-        measured.put(key, msgspec.structs.replace(series, rows=rows + _ROW.pack(*row)))
+            rows = times = b""
+        times = self._timed(times, minute, traffic)
+        measured.put(key, msgspec.structs.replace(series, rows=rows + _ROW.pack(*row), times=times))
 
     def admit(self, subscription: str, kind: Literal["resource", "batch"]) -> None:
         """Count a question about a subscription's metrics, or refuse it with 429 and how long to wait."""
@@ -169,6 +223,26 @@ class Monitor:
             status=traffic.status,
             rows=b"",
         )
+
+    def _timed(self, times: bytes, minute: int, traffic: Traffic) -> bytes:
+        """The times with those of a call; what was not answered by a model has no last byte of an answer."""
+        response = (1, traffic.response_ms, traffic.response_ms, traffic.response_ms) if self._tells(traffic) else NONE
+        whole = traffic.model and traffic.status < 400
+        last = (1, traffic.latency_ms, traffic.latency_ms, traffic.latency_ms) if whole else NONE
+        if not response[0] and not last[0]:
+            return times
+        held = _TIMES.unpack_from(times, len(times) - _TIMES.size) if times else (0,)
+        if held[0] == minute:
+            response, last = together(held[1:5], response), together(held[5:9], last)
+            times = times[: -_TIMES.size]
+        return times + _TIMES.pack(minute, *response, *last)
+
+    def _tells(self, traffic: Traffic) -> bool:
+        """Whether the time to the response is told of the deployment that was called."""
+        if self._world.switches.metrics_response_time == "all":
+            return True
+        found = self._world.deployments.get(f"{traffic.account}/deployments/{traffic.deployment.lower()}")
+        return found is not None and "provisioned" in found.sku_name.lower()
 
     def _sweep(self, minute: int) -> None:
         """Once a day forget the stretches that are too old to be asked for."""

@@ -7,7 +7,7 @@ for the deployments of fifty accounts is a third of a million of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -17,14 +17,14 @@ import msgspec
 
 from infra.localazure import errors, ids, metrics
 from infra.localazure.entities import Json
-from infra.localazure.metrics import AGGREGATIONS, METRICS, Counted, Metric, Series
+from infra.localazure.metrics import AGGREGATIONS, METRICS, NONE, SPREADS, Metric, Series, Spread
 from infra.localazure.world import World
 
 NAMESPACE = ids.ACCOUNTS.lower()
 GRAINS = tuple(timedelta(minutes=m) for m in (1, 5, 15, 30, 60, 360, 720, 1440))
 USUAL_TOP, MOST_TOP = 10, 2**31 - 1
 """Series that are answered unless told otherwise, and the most that may be asked for (Learn, Q&A 6005145)."""
-_NO_AGGREGATION = {"minimum", "maximum"}
+_KNOWN = {name.lower() for name in (*AGGREGATIONS, *SPREADS)}
 _DURATION = re.compile(r"P(?:(?P<days>\d{1,4})D)?(?:T(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,7})M)?)?", re.I)
 _TERM = re.compile(r"\s*(?P<open>\(?)\s*(?P<name>\w+)\s+eq\s+'(?P<value>(?:[^']|'')*)'\s*(?P<close>\)?)", re.I)
 _LINK = re.compile(r"\s*(?P<word>and|or)\b", re.I)
@@ -49,7 +49,7 @@ class Query:
     grain: timedelta | None
     """Length of a point; None: one for the whole span."""
     aggregations: tuple[str, ...]
-    """In lower case; those that the metrics lack among them."""
+    """In lower case, those that the metrics lack among them; none where each metric's own is asked for."""
     terms: tuple[Term, ...] = ()
     rolled_up: frozenset[str] = frozenset()
     top: int = USUAL_TOP
@@ -205,10 +205,10 @@ def _grain(text: str, adjust: bool) -> timedelta | None:
 
 def _aggregations(text: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
-    strange = [n for n in found if n not in {*map(str.lower, AGGREGATIONS), *_NO_AGGREGATION}]
+    strange = [name for name in found if name not in _KNOWN]
     if strange:
         raise errors.BAD_AGGREGATION(names=",".join(strange), known=",".join(AGGREGATIONS))
-    return found or ("total",)
+    return found
 
 
 def _top(text: str | None) -> int:
@@ -224,7 +224,7 @@ def _order(text: str) -> tuple[str, bool] | None:
         return None
     match = _ORDER.fullmatch(text.strip())
     what = match["what"].lower().replace("sum", "total") if match else ""
-    if match is None or what not in {*map(str.lower, AGGREGATIONS), *_NO_AGGREGATION}:
+    if match is None or what not in _KNOWN:
         raise errors.BAD_ORDER(order=text)
     return what, (match["way"] or "asc").lower() == "desc"
 
@@ -234,16 +234,26 @@ def _order(text: str) -> tuple[str, bool] | None:
 
 @dataclass(slots=True)
 class _Line:
-    """A series of an answer: by point, how many values there were and what they come to."""
+    """A series of an answer: by point, what its values come to."""
 
     labels: tuple[str, ...]
-    points: dict[int, tuple[int, int]] = field(default_factory=dict)
+    points: dict[int, Spread] = field(default_factory=dict)
 
     def value(self, aggregation: str) -> float:
         """One value for the whole, to sort by."""
-        count = sum(c for c, _ in self.points.values())
-        total = sum(t for _, t in self.points.values())
-        return {"count": float(count), "average": total / (count or 1)}.get(aggregation, float(total))
+        whole = NONE
+        for point in self.points.values():
+            whole = metrics.together(whole, point)
+        return _aggregated(whole)[aggregation]
+
+
+def _aggregated(spread: Spread) -> dict[str, float]:
+    """What a point may be asked for as."""
+    count, total, least, most = spread
+    return {
+        "total": float(total), "average": total / (count or 1), "count": float(count),
+        "minimum": float(least), "maximum": float(most),
+    }  # fmt: skip
 
 
 class Reader:
@@ -256,7 +266,7 @@ class Reader:
         self._last = min(int(-(-query.end.timestamp() // 60)) - 1, metrics.last_minute(world))
         self._start = int(query.start.timestamp()) // 60
         self._step = int((query.grain or timedelta(days=1)).total_seconds()) // 60 if query.grain else 0
-        self._aggregations = [a for a in query.aggregations if a not in _NO_AGGREGATION]
+        self._empties: dict[tuple[str, ...], tuple[bytes, list[int]]] = {}
 
     def values(self, resource: str, region: str) -> list[Json]:
         """What each metric of the question says of a resource."""
@@ -269,15 +279,17 @@ class Reader:
             "type": "Microsoft.Insights/metrics",
             "name": {"value": metric.name, "localizedValue": metric.display},
             "displayDescription": metric.about,
-            "unit": "Count",
+            "unit": metric.unit,
         }
-        lacking = [a for a in self._query.aggregations if a in _NO_AGGREGATION]
+        known = [name.lower() for name in metric.aggregations]
+        asked = self._query.aggregations or (known[0],)
+        lacking = [name for name in asked if name not in known]
         if lacking:
             text = f"Sampling type is not found. Metric:{metric.name}, SamplingType:{lacking[0].capitalize()}."
             return said | {"timeseries": [], "errorCode": "InvalidSamplingType", "errorMessage": text}
         names = self._query.split(metric)
         return said | {
-            "timeseries": [self._written(line, names) for line in self._lines(metric, region, held, names)],
+            "timeseries": [self._written(line, names, asked) for line in self._lines(metric, region, held, names)],
             "errorCode": "Success",
         }
 
@@ -291,7 +303,7 @@ class Reader:
                 continue
             labels = tuple(values[name] for name in names)
             line = found.get(labels) or _Line(labels)
-            self._count(series, metric.counted, line.points)
+            self._count(series, metric, line.points)
             if line.points:
                 found[labels] = line
         lines = sorted(found.values(), key=lambda line: line.labels)
@@ -300,38 +312,29 @@ class Reader:
             lines.sort(key=lambda line: line.value(what), reverse=largest)
         return lines[: self._query.top] if self._query.terms else lines
 
-    def _count(self, series: Series, counted: Counted, points: dict[int, tuple[int, int]]) -> None:
+    def _count(self, series: Series, metric: Metric, points: dict[int, Spread]) -> None:
         first, last, start, step = self._first, self._last, self._start, self._step
-        for minute, calls, prompt, generated in series.minutes():
-            if not first <= minute <= last:
-                continue
-            if counted == "calls":
-                value = calls
-            else:
-                value = (prompt if counted != "generated" else 0) + (generated if counted != "prompt" else 0)
-            if value:
+        for minute, spread in _spreads(series, metric):
+            if first <= minute <= last:
                 at = (minute - start) // step if step else 0
-                if at in points:
-                    points[at] = (points[at][0] + calls, points[at][1] + value)
-                else:
-                    points[at] = (calls, value)
+                points[at] = metrics.together(points[at], spread) if at in points else spread
 
-    def _written(self, line: _Line, names: tuple[str, ...]) -> Json:
+    def _written(self, line: _Line, names: tuple[str, ...], asked: tuple[str, ...]) -> Json:
         labels = zip(names, line.labels, strict=True)
         said: Json = {
             "metadatavalues": [{"name": {"value": n, "localizedValue": n}, "value": value} for n, value in labels]
         }
         if self._query.metadata:
             return said
-        return said | {"data": msgspec.Raw(self._points(line))}
+        return said | {"data": msgspec.Raw(self._points(line, asked))}
 
-    def _points(self, line: _Line) -> bytes:
+    def _points(self, line: _Line, asked: tuple[str, ...]) -> bytes:
         """The points of a series as JSON: what lies between those with calls is cut from a series that has none."""
-        empty, begins = self._empty
+        empty, begins = self._empty(asked)
         parts, done = [b"["], 0
-        for at, (count, total) in sorted(line.points.items()):
-            known = {"total": float(total), "average": total / count, "count": float(count)}
-            told = "".join(f',"{a}":{known[a]!r}' for a in self._aggregations)
+        for at, spread in sorted(line.points.items()):
+            known = _aggregated(spread)
+            told = "".join(f',"{a}":{known[a]!r}' for a in asked)
             parts += [empty[begins[done] : begins[at]], f'{{"timeStamp":"{self._stamps[at]}"{told}}},'.encode()]
             done = at + 1
         parts.append(empty[begins[done] :])
@@ -347,13 +350,15 @@ class Reader:
         number = max(-(-(end - begin) // timedelta(minutes=self._step)), 0)
         return [stamp(begin + timedelta(minutes=self._step * n)) for n in range(number)]
 
-    @cached_property
-    def _empty(self) -> tuple[bytes, list[int]]:
-        """The points of a series without calls, each with a comma behind it, and where each begins.
+    def _empty(self, asked: tuple[str, ...]) -> tuple[bytes, list[int]]:
+        """The points of a series without calls, each with a comma behind it, and where each begins."""
+        if asked not in self._empties:
+            self._empties[asked] = self._emptied(asked)
+        return self._empties[asked]
 
-        What has not arrived yet has no value.
-        """
-        zeros = "".join(f',"{a}":0.0' for a in self._aggregations if a != "average")
+    def _emptied(self, asked: tuple[str, ...]) -> tuple[bytes, list[int]]:
+        """What has not arrived yet has no value, and neither has the mean, the least or the greatest of nothing."""
+        zeros = "".join(f',"{a}":0.0' for a in asked if a in {"total", "count"})
         tell = zeros if self._world.switches.metrics_gaps == "zero" else ""
         step = self._step or 1
         points = [
@@ -361,3 +366,17 @@ class Reader:
             for n, at in enumerate(self._stamps)
         ]
         return "".join(points).encode(), [0, *accumulate(map(len, points))]
+
+
+def _spreads(series: Series, metric: Metric) -> Iterator[tuple[int, Spread]]:
+    """What a series has of a metric, by the minute. The least and the greatest of what is counted are never told."""
+    match metric.counted:
+        case "available" | "response" | "last byte" as what:
+            yield from series.spreads(what)
+        case "calls":
+            yield from ((minute, (calls, calls, 0.0, 0.0)) for minute, calls, _, _ in series.minutes())
+        case counted:
+            for minute, calls, prompt, generated in series.minutes():
+                value = (prompt if counted != "generated" else 0) + (generated if counted != "prompt" else 0)
+                if value:
+                    yield minute, (calls, value, 0.0, 0.0)

@@ -29,6 +29,7 @@ class Database:
         self._depth = 0
         self._pending: dict[tuple[str, str], bytes | None] = {}
         """What is written together, until it is."""
+        self._afterwards: list[Callable[[], None]] = []
         self._one_at_a_time = threading.RLock()
         """One transaction at a time, whoever writes: requests and the clock hold the world's lock, tests need not."""
         self._connection: sqlite3.Connection | None = None
@@ -97,6 +98,16 @@ class Database:
         self._depth -= 1
         if self._depth == 0:
             self._flush()
+            done, self._afterwards = self._afterwards, []
+            for action in done:
+                action()
+
+    def afterwards(self, action: Callable[[], None]) -> None:
+        """Do something when what is being written is kept: what cannot be taken back if the process dies before."""
+        if self._depth:
+            self._afterwards.append(action)
+        else:
+            action()
 
     def requests(self) -> Iterable[tuple[int, bytes]]:
         """The log of requests, oldest first."""

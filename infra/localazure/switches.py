@@ -74,6 +74,9 @@ class Switches(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Seconds after which a minute that is over shows in metrics. Azure: some minutes, not confirmed."""
     metrics_gaps: Literal["zero", "absent"] = "zero"
     """Varies: whether a point without calls, in a series that has some, says 0 or has no value."""
+    metrics_response_time: Literal["provisioned", "all"] = "provisioned"
+    """Two pages of Azure's differ: whether the time to the response is measured of deployments that are paid by the
+    token. provisioned: of provisioned ones alone; all: of those too. The time to the last byte is, of all."""
     metrics_points: Span = 44_640.0
     """Not known: the most points of a series that metrics answer (31 days of minutes); 0: any number."""
     metrics_of_nothing: Literal["empty", "refuse"] = "empty"

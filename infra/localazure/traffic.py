@@ -34,7 +34,10 @@ class Traffic(Value, frozen=True):
     """StreamType of the metrics: Streaming or Non-Streaming."""
     prompt_tokens: int = 0
     generated_tokens: int = 0
+    response_ms: float = 0.0
+    """Until the first of the answer was there."""
     latency_ms: float = 0.0
+    """Until the last of it was."""
 
 
 @dataclass(slots=True)
@@ -49,11 +52,21 @@ class Draft:
     stream: str = WHOLE
     prompt_tokens: int = 0
     generated_tokens: int = 0
+    waited_ms: float = 0.0
+    """How long the call was really held up."""
 
     @property
     def latency_ms(self) -> float:
-        """How long the call is said to take, by its tokens."""
-        return BASE_MS + PROMPT_MS * self.prompt_tokens + GENERATED_MS * self.generated_tokens
+        """How long the call is said to take, by its tokens and by what held it up."""
+        return self._until(self.generated_tokens)
+
+    @property
+    def response_ms(self) -> float:
+        """How long until something of the answer is there: its first token, or all of it where it is not streamed."""
+        return self._until(min(self.generated_tokens, 1) if self.stream == STREAMING else self.generated_tokens)
+
+    def _until(self, generated: int) -> float:
+        return self.waited_ms + BASE_MS + PROMPT_MS * self.prompt_tokens + GENERATED_MS * generated
 
     def done(self, at: datetime, account: str, status: int) -> Traffic:
         """The record of the call, now that its status is known."""
@@ -69,5 +82,6 @@ class Draft:
             stream=self.stream,
             prompt_tokens=self.prompt_tokens,
             generated_tokens=self.generated_tokens,
+            response_ms=self.response_ms,
             latency_ms=self.latency_ms,
         )

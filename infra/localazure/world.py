@@ -109,8 +109,8 @@ class World:
         self.folder = folder
         self.shelf: dict[str, bytes] = {}
         """The snapshots of a world without a folder, by name."""
-        self.contents = Contents(folder)
         self.database = Database(folder / "state.db" if folder else None)
+        self.contents = Contents(folder, self.database.afterwards)
         self.tenants = Table(self.database, "tenant", Tenant)
         self.principals = Table(self.database, "principal", Principal)
         self.subscriptions = Table(self.database, "subscription", Subscription)

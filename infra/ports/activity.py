@@ -1,8 +1,9 @@
-"""Azure's activity log: who deleted a deployment or what held it, and when it was last written. Reads only."""
+"""Azure's activity log: who wrote or deleted what, and when. Reads only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,8 @@ from infra.ports.cloud import Cloud, brief
 
 _API = "2015-04-01"
 _TIMEOUT = (5, 30)
+_TRIES, _LONGEST_WAIT = 3, 60.0
+"""How often a page is asked for, and how many seconds are waited for it at most."""
 MOST_PAGES = 500
 """Pages of an answer that are read; the token goes with each, and to no other host."""
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
@@ -24,12 +27,13 @@ _DELETIONS = {
     "microsoft.cognitiveservices/accounts/delete",
     "microsoft.resources/subscriptions/resourcegroups/delete",
 }
+_RESOURCES, _TAGS = "microsoft.resources", "/providers/microsoft.resources/tags/default"
 _FIELDS = "caller,claims,eventTimestamp,httpRequest,operationName,resourceId,status"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A write of a deployment, or a deletion of one, an account or a resource group, that succeeded."""
+    """A write or a deletion that succeeded."""
 
     at: datetime
     resource: str
@@ -53,9 +57,9 @@ class Entry:
 class ActivityLog:
     """Questions to the activity log of one cloud's subscriptions."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        """Nothing is asked before the first question."""
-        self._cloud = cloud
+    def __init__(self, cloud: Cloud, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Nothing is asked before the first question. `sleep` waits for seconds."""
+        self._cloud, self._sleep = cloud, sleep
 
     def of_deployments(self, subscription: str, *, since: datetime, now: datetime) -> tuple[Entry, ...]:
         """What succeeded on deployments and their accounts, the newest first; the log reaches back 90 days.
@@ -71,19 +75,39 @@ class ActivityLog:
         """
         return self._entries("Microsoft.Resources", subscription, since, now)
 
-    def _entries(self, provider: str, subscription: str, since: datetime, now: datetime) -> tuple[Entry, ...]:
+    def of_resources(
+        self, subscription: str, ids: Iterable[str], *, since: datetime, now: datetime
+    ) -> dict[str, tuple[Entry, ...]]:
+        """What was written or deleted of each resource, the newest first; by its id in lower case.
+
+        Ids of any provider of one subscription; a question each provider, and one for tags, which have their own.
+        Raises as `of_deployments`.
+        """
+        wanted = {one.lower() for one in ids}
+        found: dict[str, list[Entry]] = {one: [] for one in wanted}
+        for provider in sorted({provider_of(one) for one in wanted} | {_RESOURCES}):
+            for entry in self._entries(provider, subscription, since, now, any_write=True):
+                of = entry.resource.removesuffix(_TAGS)
+                if of in wanted:
+                    found[of].append(entry)
+        return {one: tuple(sorted(entries, key=lambda e: e.at, reverse=True)) for one, entries in found.items()}
+
+    def _entries(
+        self, provider: str, subscription: str, since: datetime, now: datetime, *, any_write: bool = False
+    ) -> tuple[Entry, ...]:
         start, end = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (since, now))
         wanted = f"eventTimestamp ge '{start}' and eventTimestamp le '{end}'"
         query = {"api-version": _API, "$filter": f"{wanted} and resourceProvider eq '{provider}'"}
         path = f"/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values"
         address = f"{self._cloud.endpoints.resource_manager}{path}"
-        found = [entry for item in self._items(address, query | {"$select": _FIELDS}) if (entry := _entry(item))]
+        items = self._items(address, query | {"$select": _FIELDS})
+        found = [entry for item in items if (entry := _entry(item, any_write=any_write))]
         return tuple(sorted(found, key=lambda entry: entry.at, reverse=True))
 
     def _items(self, address: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
         host = urlsplit(address)[:2]
         for _ in range(MOST_PAGES):
-            page = self._page(address, query)
+            page = self._had(address, query)
             yield from page.get("value") or []
             address, query = str(page.get("nextLink") or ""), {}
             if not address:
@@ -93,6 +117,17 @@ class ActivityLog:
                     f"the activity log: its next page is elsewhere ({urlsplit(address).netloc}); not followed"
                 )
         raise Refused(f"the activity log has more than {MOST_PAGES} pages; the rest is not read")
+
+    def _had(self, address: str, query: dict[str, str]) -> dict[str, Any]:
+        """A page, asked for again where the answer says so: else a long answer would never be had whole."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self._page(address, query)
+            except Busy as busy:
+                if busy.retry_after > _LONGEST_WAIT:
+                    raise
+                self._sleep(busy.retry_after)
+        return self._page(address, query)
 
     def _page(self, address: str, query: dict[str, str]) -> dict[str, Any]:
         import requests
@@ -123,18 +158,25 @@ def _meaning(status: int, code: str, text: str, headers: Any) -> Exception:
     return kind(text, code=code, status=status)
 
 
-def _entry(item: dict[str, Any]) -> Entry | None:
+def provider_of(resource: str) -> str:
+    """The resource provider that a resource is of; of a group or a subscription it is the resource manager itself."""
+    below = resource.lower().rpartition("/providers/")[2] if "/providers/" in resource.lower() else ""
+    return below.partition("/")[0] or _RESOURCES
+
+
+def _entry(item: dict[str, Any], *, any_write: bool) -> Entry | None:
     """What the log says of a deployment or what holds it; None for anything else, and for what did not succeed."""
     operation = str((item.get("operationName") or {}).get("value", "")).lower()
     status = str((item.get("status") or {}).get("value", "")).lower()
-    if operation not in _WRITES | _DELETIONS or status != "succeeded":
+    wanted = operation.endswith(("/write", "/delete")) if any_write else operation in _WRITES | _DELETIONS
+    if not wanted or status != "succeeded":
         return None
     claims = item.get("claims") or {}
     at = msgspec.convert(item["eventTimestamp"], datetime)
     return Entry(
         at=at,
         resource=str(item.get("resourceId", "")).lower(),
-        deletion=operation in _DELETIONS,
+        deletion=operation.endswith("/delete"),
         caller=str(item.get("caller") or ""),
         identity=str(claims.get(_OBJECT_ID) or ("request" if item.get("httpRequest") else "")),
     )

@@ -1,4 +1,5 @@
-"""Azure Monitor: when the deployments of an account had calls that succeeded, and how many tokens those read.
+"""Azure Monitor: when the deployments of an account had calls that succeeded, and how many tokens those read; and how
+the calls to one deployment went.
 
 One account at a time by the resource manager (a role at the account is enough), or up to fifty of one subscription and
 region in a call (that needs a role at the subscription). Nothing is tried again here but a broken answer, twice, within
@@ -34,6 +35,15 @@ MOST_POINTS = 200
 """Points of a series in one answer, which chooses the grain: hours for 8 days, six of them for 50, else twelve. Azure
 names no limit, and for large answers advises several questions (Learn, Q&A 6005145). Hours of 16 days for a thousand
 deployments took three times the time and 100 MB more than stretches of six hours."""
+MOST_FINE_POINTS = 1440
+"""The same where one deployment's means are asked for: a day of minutes, five days of fives. A mean hides what is
+shorter than its point, so they are as fine as may be."""
+FINE_GRAINS = {
+    timedelta(minutes=1): "PT1M",
+    timedelta(minutes=5): "PT5M",
+    timedelta(minutes=15): "PT15M",
+    timedelta(minutes=30): "PT30M",
+}
 GRAINS = {
     timedelta(hours=1): "PT1H",
     timedelta(hours=6): "PT6H",
@@ -43,6 +53,9 @@ GRAINS = {
 WAITS = (0.5, 2.0)
 """Seconds before a question is asked again to which the answer was broken."""
 CALLS, TOKENS = "AzureOpenAIRequests", "ProcessedPromptTokens"
+RESPONSE, LAST_BYTE = "AzureOpenAITimeToResponse", "AzureOpenAITTLTInMS"
+"""Both are means in ms. Whether the first is measured of deployments paid by the token, two pages of Azure's tell
+differently (supported metrics, July 2026; monitoring data reference of Azure OpenAI, 2026); the second is."""
 _NAMESPACE = "microsoft.cognitiveservices/accounts"
 _DEPLOYMENT = "modeldeploymentname"
 _BY_DEPLOYMENT = "ModelDeploymentName eq '*'"
@@ -74,6 +87,31 @@ class Readings:
     """By deployment in lower case, oldest first. One that is absent had no calls, as far as is known yet."""
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How the calls to one deployment went in a stretch of time, as far as metrics tell yet. All callers' calls."""
+
+    start: datetime
+    end: datetime
+    calls: int
+    """All of them, failed and throttled ones too."""
+    failed: int
+    """Answered with 400 or more, but 429."""
+    throttled: int
+    """Answered with 429."""
+    grain: timedelta
+    latencies: tuple[timedelta, ...] = ()
+    """The mean of each grain that had calls, oldest first; empty where Azure tells none."""
+    measure: str = ""
+    """Which of Azure's metrics the latencies are: the time to the response, or to the last byte where that is not told
+    (it is never shorter)."""
+
+    @property
+    def latency(self) -> timedelta | None:
+        """The greatest mean; None where none is told."""
+        return max(self.latencies, default=None)
+
+
 class Metrics:
     """Questions to the Azure Monitor of one cloud."""
 
@@ -81,29 +119,61 @@ class Metrics:
         """Nothing is asked before the first call."""
         self._cloud = cloud
 
-    def of_account(self, account_id: str, *, since: datetime, now: datetime) -> Readings:
+    def of_account(self, account_id: str, *, since: datetime, now: datetime, fine: bool = False) -> Readings:
         """What the metrics of an account say of the time from `since` to `now`, by the resource manager's clock.
+
+        `fine`: from the minute of `since`, by minutes for a day and somewhat longer stretches for more.
+        Raises Refused, NotFound, Busy, Unreachable, LoginFailed.
+        """
+        span = (_Span.fine if fine else _Span.between)(since, now)
+        found = self._asked(account_id, f"{CALLS},{TOKENS}", _SUCCESSFUL, "total", span)
+        return Readings(account_id.lower(), span.buckets(found, account_id))
+
+    def of_deployment(self, account_id: str, deployment: str, *, since: datetime, now: datetime) -> Window:
+        """How the calls to a deployment went from the minute of `since` to `now`, by the resource manager's clock.
 
         Raises Refused, NotFound, Busy, Unreachable, LoginFailed.
         """
+        span, where = _Span.fine(since, now), f"{account_id}/deployments/{deployment}"
+        one = f"ModelDeploymentName eq '{deployment}'"
+        (counted,) = self._asked(account_id, CALLS, f"{one} and StatusCode eq '*'", "total", span)
+        if counted.error_code not in {None, "Success"}:
+            raise Refused(f"{where}: no {CALLS}: {counted.error_message} ({counted.error_code})")
+        by_status: dict[str, int] = {}
+        for series in counted.timeseries:
+            status = next((v.value for v in series.metadatavalues if v.name.value.lower() == "statuscode"), "")
+            by_status[status] = by_status.get(status, 0) + int(sum(p.total or 0 for p in _points(series)))
+        timed = self._asked(account_id, f"{RESPONSE},{LAST_BYTE}", f"{one} and StatusCode eq '200'", "average", span)
+        measure, means = _latencies(timed)
+        return Window(
+            start=span.start,
+            end=span.end,
+            calls=sum(by_status.values()),
+            failed=sum(n for status, n in by_status.items() if not status.startswith("2") and status != "429"),
+            throttled=by_status.get("429", 0),
+            grain=span.grain,
+            latencies=tuple(timedelta(milliseconds=ms) for ms in means),
+            measure=measure,
+        )
+
+    def _asked(self, account_id: str, names: str, wanted: str, aggregation: str, span: _Span) -> list[_Metric]:
         from azure.core.rest import HttpRequest
 
-        span = _Span.between(since, now)
         request = HttpRequest(
             "GET",
             f"{self._cloud.endpoints.resource_manager}{account_id}/providers/Microsoft.Insights/metrics",
             params={
                 "api-version": _VERSION,
-                "metricnames": f"{CALLS},{TOKENS}",
+                "metricnames": names,
                 "timespan": f"{_iso(span.start)}/{_iso(span.end)}",
-                "$filter": _SUCCESSFUL,
-                # Tokens are not told apart by status, and the filter is not to be refused for that.
+                "$filter": wanted,
+                # Some are not told apart by status, and the filter is not to be refused for that.
                 "ValidateDimensions": "false",
-                **span.parameters(),
+                **span.parameters(aggregation),
             },
         )
         answer = _send(lambda: self._resource_manager.send_request(request), account_id)
-        return Readings(account_id.lower(), span.buckets(_read(answer, _Resource, account_id).value, account_id))
+        return _read(answer, _Resource, account_id).value
 
     def of_region(
         self,
@@ -245,9 +315,17 @@ class _Span:
         grain = next((g for g in GRAINS if (end - start) / g <= MOST_POINTS), timedelta(days=1))
         return cls(start, end, grain)
 
-    def parameters(self) -> dict[str, Any]:
+    @classmethod
+    def fine(cls, since: datetime, now: datetime) -> _Span:
+        """The same from a full minute, in points as short as may be."""
+        start = max(since, now - KEPT).astimezone(UTC).replace(second=0, microsecond=0)
+        end = max(now.astimezone(UTC), start + timedelta(minutes=1))
+        fits = (g for g in (FINE_GRAINS | GRAINS) if (end - start) / g <= MOST_FINE_POINTS)
+        return cls(start, end, next(fits, timedelta(days=1)))
+
+    def parameters(self, aggregation: str = "total") -> dict[str, Any]:
         """What every question says of it."""
-        return {"interval": GRAINS[self.grain], "aggregation": "total", "top": _TOP}
+        return {"interval": (FINE_GRAINS | GRAINS)[self.grain], "aggregation": aggregation, "top": _TOP}
 
     def buckets(self, read: Sequence[_Metric], where: str) -> dict[str, tuple[Bucket, ...]]:
         """The buckets of an account, by deployment in lower case; raises Refused where a metric has no answer."""
@@ -259,7 +337,7 @@ class _Span:
             found = calls if metric.name.value.lower() == CALLS.lower() else prompt
             for series in metric.timeseries:
                 name = next((v.value for v in series.metadatavalues if v.name.value.lower() == _DEPLOYMENT), "")
-                for point in msgspec.json.decode(series.data, type=list[_Point]) if name else ():
+                for point in _points(series) if name else ():
                     if point.total:
                         at = name.lower(), _moment(point.at)
                         found[at] = found.get(at, 0) + point.total
@@ -282,6 +360,7 @@ class _Label(msgspec.Struct):
 class _Point(msgspec.Struct, gc=False):
     at: str = msgspec.field(name="timeStamp")
     total: float | None = None
+    average: float | None = None
 
 
 class _Series(msgspec.Struct):
@@ -314,6 +393,28 @@ def _read(answer: HttpResponse, kind: type[T], where: str) -> T:
         return msgspec.json.decode(answer.content, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Refused(f"{where}: not an answer of Azure Monitor's ({error}); is something in between?") from error
+
+
+def _points(series: _Series) -> list[_Point]:
+    try:
+        return msgspec.json.decode(series.data, type=list[_Point])
+    except msgspec.MsgspecError as error:
+        raise Refused(f"metrics unreadable: {error}") from error
+
+
+def _latencies(timed: Sequence[_Metric]) -> tuple[str, list[float]]:
+    """The means by the grain of the first metric that has some, with its name. One that is refused has none."""
+    by_name = {metric.name.value.lower(): metric for metric in timed}
+    for name in (RESPONSE, LAST_BYTE):
+        metric = by_name.get(name.lower())
+        means: dict[str, float] = {}
+        for series in metric.timeseries if metric else ():
+            for point in _points(series):
+                if point.average is not None and point.average > 0:  # a stretch without calls may be told as 0
+                    means[point.at] = max(means.get(point.at, 0.0), point.average)
+        if means:
+            return name, [means[at] for at in sorted(means)]
+    return "", []
 
 
 def _iso(at: datetime) -> str:

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,23 +58,32 @@ class State:
     """Ids in Azure, in lower case."""
     pending: tuple[str, ...]
     """URNs of operations that were under way when the engine died."""
+    outputs: dict[str, Any] | None = None
+    """The stack's outputs; None where the stack does not exist."""
 
 
 class Stacks:
     """The stacks of a project."""
 
-    def __init__(self, root: Path, project: str) -> None:
+    def __init__(self, root: Path, project: str, env: Mapping[str, str] = os.environ) -> None:
         """`root` is the folder with Pulumi.yaml."""
-        self._root, self._project = root, project
+        self._root, self._project, self._env = root, project, env
 
     def names(self) -> list[str]:
         """The stacks that the backend knows of this project."""
         rows = json.loads(self._run("stack", "ls", "--json"))
         return [str(row["name"]).rsplit("/", 1)[-1] for row in rows]
 
-    def create(self, stack: str) -> None:
-        """Make a stack; its secrets provider is the one that its file or the environment names."""
-        self._run("stack", "init", stack)
+    def create(self, stack: str, secrets_provider: str | None = None) -> None:
+        """Make a stack; without one named, its secrets provider is the backend's usual one. One that is there is fine.
+
+        Raises Refused.
+        """
+        try:
+            self._run("stack", "init", stack, *(["--secrets-provider", secrets_provider] if secrets_provider else []))
+        except Refused as error:
+            if "already exists" not in str(error):
+                raise
 
     def remove(self, stack: str) -> None:
         """Forget a stack that holds nothing; its file stays. Raises Refused for one that holds resources."""
@@ -96,7 +106,7 @@ class Stacks:
         deployment = exported.get("deployment") or {}
         held = {str(r["id"]).lower() for r in deployment.get("resources") or [] if r.get("custom") and r.get("id")}
         pending = [str(p["resource"]["urn"]) for p in deployment.get("pending_operations") or []]
-        return State(frozenset(held), tuple(pending))
+        return State(frozenset(held), tuple(pending), _outputs(deployment))
 
     def refresh(self, stack: str) -> None:
         """Bring the state to what Azure has. Raises Refused with what the engine says."""
@@ -128,24 +138,26 @@ class Stacks:
         """Remove a lock; one that is gone is fine."""
         lock.file.unlink(missing_ok=True)
 
+    def backend(self) -> str:
+        """The backend's address, where the environment, the project or the login names one."""
+        named = self._env.get("PULUMI_BACKEND_URL")
+        return named or str(json.loads(self._run("whoami", "--json")).get("url", ""))
+
     def _local_backend(self) -> Path | None:
-        address = os.environ.get("PULUMI_BACKEND_URL") or json.loads(self._run("whoami", "--json")).get("url", "")
+        address = self.backend()
         if not address.startswith("file://"):
             return None
         folder = unquote(address.removeprefix("file://").partition("?")[0])
         return self._root / Path(folder).expanduser()  # a relative one starts where pulumi is run: in the project
 
     def _run(self, *arguments: str, stdin: str | None = None) -> str:
-        command = shutil.which("pulumi")
-        if command is None:
-            raise Unreachable(
-                'No `pulumi` is on PATH. Install it, or for local Azure run: eval "$(.venv/bin/hearth local env)"'
-            )
+        pulumi = executable(self._env)
         longest = _REFRESH_LONGEST if arguments[0] == "refresh" else _LONGEST
         try:
             done = subprocess.run(
-                [command, *arguments, "--non-interactive"],
+                [pulumi, *arguments, "--non-interactive"],
                 cwd=self._root,
+                env=self._env,
                 input=stdin,
                 capture_output=True,
                 text=True,
@@ -155,11 +167,30 @@ class Stacks:
         except subprocess.TimeoutExpired as error:
             raise Unreachable(f"`pulumi {' '.join(arguments[:2])}` has not answered in {longest} seconds") from error
         if done.returncode:
-            raise _meaning(done.stderr)
+            raise meaning(done.stderr)
         return done.stdout
 
 
-def _meaning(text: str) -> HearthError:
+def executable(env: Mapping[str, str] = os.environ) -> str:
+    """The `pulumi` on PATH; raises Unreachable."""
+    command = shutil.which("pulumi", path=env.get("PATH", os.defpath))
+    if command is None:
+        raise Unreachable(
+            'No `pulumi` is on PATH. Install it, or for local Azure run: eval "$(.venv/bin/hearth local env)"'
+        )
+    return command
+
+
+def _outputs(deployment: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs of a stack's resource of itself; none before its first `up`."""
+    for resource in deployment.get("resources") or []:
+        if resource.get("type") == "pulumi:pulumi:Stack":
+            return dict(resource.get("outputs") or {})
+    return {}
+
+
+def meaning(text: str) -> HearthError:
+    """What `pulumi` wrote to stderr when it failed, as an error with the next move."""
     fact = " ".join(line.strip() for line in text.splitlines() if line.strip()).removeprefix("error: ")
     if "no stack named" in fact:
         return NotFound(fact)

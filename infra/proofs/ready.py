@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Protocol
 
 from infra.ports.cloud import NAME_NOT_KNOWN
-from infra.ports.inference import Inference, Message, Outcome, Reply
+from infra.ports.inference import Message, Outcome, Reply
 from infra.spec.duration import show
 from infra.spec.limits import Limits
 
@@ -66,7 +66,7 @@ class Readiness:
 
     def __init__(
         self,
-        inference: Inference,
+        inference: Calls,
         limits: Limits,
         *,
         sleep: Callable[[float], None] = time.sleep,

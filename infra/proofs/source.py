@@ -55,7 +55,7 @@ class Proofs:
                 return [f"{where}: the account does not exist yet, so its model {wish.record.model} is not proven"]
             raise ProofFailed(
                 f"{where}: the source account {source.account} does not exist ({source.id}).",
-                f"Put its stack up first, or correct source in stacks/models/{wish.record_name}.yaml",
+                f"Put its stack up first{_or_correct('source', wish)}",
             ) from error
         except Refused as error:
             raise self._role_is_missing(where, "read the source account", source.id, error) from error
@@ -96,7 +96,7 @@ class Proofs:
         hint = f" Did you mean {near[0]}?" if near else f" It has: {', '.join(known) or 'no tuned models'}."
         return ProofFailed(
             f"{where}: the account {account} has no model {model}.{hint}",
-            f"Correct model in stacks/models/{wish.record_name}.yaml",
+            _correct("model", wish),
         )
 
     def _role_is_missing(self, where: str, what: str, scope: str, error: Refused) -> ProofFailed:
@@ -173,3 +173,14 @@ class Proofs:
             if key not in self._skus:
                 self._skus[key] = self._arm.tuned_skus(subscription, location)
             return self._skus[key]
+
+
+def _correct(key: str, wish: DeploymentWish) -> str:
+    """Where the model is written, as the next move."""
+    if wish.record_name:
+        return f"Correct {key} in stacks/models/{wish.record_name}.yaml"
+    return "No record says so: it is what a rollout brings, or what the stack serves since an earlier one"
+
+
+def _or_correct(key: str, wish: DeploymentWish) -> str:
+    return f", or c{_correct(key, wish)[1:]}" if wish.record_name else ""

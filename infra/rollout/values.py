@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from infra.spec.promotion import Placed, Promotion, Served
-from infra.spec.rollout import OnFailure, Strategy
+from infra.spec.rollout import GateKind, OnFailure, Strategy
 
 Standing = Literal["move", "upToDate", "first", "refused"]
 
@@ -78,16 +78,34 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The commit; `dirty-<tree>` for a tree that was exported as it stood."""
     waves: tuple[Wave, ...]
     rollback_window: float
+    gates: dict[str, GateKind] = {}
+    """What each gate that a wave names is; one that is not named here is of kind `command`."""
+    rules: dict[str, dict[str, Any]] = {}
+    """The same gates as they are written, without what is left to its default."""
+    approvers: dict[str, tuple[str, ...]] = {}
+    """Of gates that ask a person: who may say yes; empty or absent: anybody."""
+    hooks: tuple[Literal["before", "after"], ...] = ()
+    """Whether there is anything to run before and after each wave."""
+    approval_limit: float = 7 * 86400.0
+    """Seconds that a question to a person stands; then the rollout pauses."""
+    check_every: float = 300.0
+    """Seconds between two looks at the metrics during a bake."""
 
     @property
     def digest(self) -> str:
-        """What makes two plans the same: targets, models from and to, strategies, waves, gates; no commit, no times."""
+        """What makes two plans the same to who approves one: targets, models from and to, strategies, waves, gates.
+
+        No commit, no time, and nothing that was merely seen: costs, whether a deployment is gone from Azure just now.
+        """
         same = [
             (w.name, w.concurrency, w.tolerance, w.strict, w.bake, w.gates, w.approval, w.on_failure,
-             [(t.stack, t.standing, t.moves) for t in w.targets])
+             [(t.stack, t.standing, [msgspec.structs.replace(m, gap=None) for m in t.moves]) for t in w.targets])
             for w in self.waves
         ]  # fmt: skip
-        return hashlib.sha256(msgspec.json.encode(same)).hexdigest()
+        gates = sorted((name, kind, self.rules.get(name)) for name, kind in self.gates.items())
+        return hashlib.sha256(
+            msgspec.json.encode((same, gates, sorted(self.approvers.items())), order="deterministic")
+        ).hexdigest()
 
 
 # --- what happened -------------------------------------------------------------------------------------------------

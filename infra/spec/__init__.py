@@ -15,7 +15,9 @@ from infra.spec.model import (
     Stack,
 )
 from infra.spec.project import Project, open_project
+from infra.spec.rollout import Rollout
 from infra.spec.rules import is_stack_name
+from infra.spec.waves import check_rollout, load_rollout, names_in_rollout
 
 __all__ = [
     "Access",
@@ -27,12 +29,16 @@ __all__ = [
     "Overrides",
     "Project",
     "Retire",
+    "Rollout",
     "Sku",
     "Source",
     "Stack",
     "check_project",
+    "check_rollout",
     "is_stack_name",
     "load_record",
+    "load_rollout",
     "load_stack",
+    "names_in_rollout",
     "open_project",
 ]

@@ -74,6 +74,7 @@ class Limits:
     developer_lifetime: Dated[timedelta]
     keep_alive_margin: Dated[timedelta]
     metrics_kept: Dated[timedelta]
+    activity_log_kept: Dated[timedelta]
     ping_tokens: Dated[tuple[int, ...]]
     """Prompt tokens that a ping is counted as, by whichever tokenizer."""
     hosting: Hosting
@@ -97,6 +98,11 @@ class Limits:
     roles_without_calls: frozenset[str]
     """Ids of those that do not let their holder call a model."""
 
+    @property
+    def activity_log_read(self) -> timedelta:
+        """How far back the activity log is asked: a day less than it is kept, for clocks that differ."""
+        return self.activity_log_kept.value - timedelta(days=1)
+
 
 @cache
 def load() -> Limits:
@@ -118,6 +124,7 @@ def load() -> Limits:
         developer_lifetime=span("developerLifetime"),
         keep_alive_margin=span("keepAliveMargin"),
         metrics_kept=span("metricsKept"),
+        activity_log_kept=span("activityLogKept"),
         ping_tokens=Dated(tuple(tokens.value), tokens.as_of, tokens.source),
         hosting=Hosting(
             {name: float(price) for name, price in hosting["perHour"].items()},

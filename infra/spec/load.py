@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from infra.errors import Mistake, SpecError
-from infra.spec import across, remarks
+from infra.spec import across, remarks, waves
 from infra.spec import limits as dated
 from infra.spec.documents import Path as At
 from infra.spec.documents import show
@@ -56,6 +56,7 @@ def check_project(project: Project, names: list[str], *, today: date) -> tuple[l
     """Every named stack from its files alone, with the mistakes of all of them and of how they fit together.
 
     A stack with a secret is read as far as it can be; it is then not among the stacks, but its mistakes are told.
+    stacks/rollout.yaml is looked at where all stacks are named: it takes all of them to say what it means.
     """
     stacks: list[Stack] = []
     mistakes: list[Mistake] = []
@@ -69,6 +70,8 @@ def check_project(project: Project, names: list[str], *, today: date) -> tuple[l
         stacks += [stack] if stack else []
         mistakes += loading.mistakes
     mistakes += across.clashes(project, stacks)
+    if not set(project.stack_names()) - set(names):
+        mistakes += waves.check_rollout(project, stacks)
     return stacks, sorted(set(mistakes))
 
 

@@ -253,6 +253,7 @@ class DeploymentWish(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     record_name: str
+    """Empty where what is served is not what a record says."""
     record: ModelRecord
     sku: Sku
     version_upgrade_option: str | None

@@ -44,6 +44,8 @@ class Rule(NamedTuple):
     """Returns the value, perhaps in Azure's spelling; raises ValueError."""
     schema: dict[str, Any]
     """The same rule as far as a JSON Schema can say it, for editors."""
+    whole: bool = False
+    """It looks at the value as it is written, and says all of its type."""
 
 
 class Field(NamedTuple):
@@ -74,7 +76,7 @@ class Reader:
         if value is SECRET:
             self.secrets.append(path)
             return BAD
-        read = self._plain(value, kind, path)
+        read = value if rule is not None and self.rules[rule].whole else self._plain(value, kind, path)
         if rule is None or read is BAD:
             return read
         try:

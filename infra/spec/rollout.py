@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -11,10 +11,16 @@ from infra.spec.model import Count, Notify, Tags, Written, check
 
 Strategy = Literal["inPlace", "beside"]
 OnFailure = Literal["pause", "rollbackWave", "rollbackAll"]
+GateKind = Literal["ready", "prompts", "compare", "metrics", "command", "approval"]
+KINDS: tuple[GateKind, ...] = get_args(GateKind)
+Word = Annotated[str, check("word")]
+"""A name of one's own, to be typed on a command line."""
 Tolerance = Annotated[int | str, check("tolerance")]
 """How many targets may fail: a number, or a share of the wave such as 10%, rounded down."""
-Share = Annotated[float | str, check("share")]
-"""A share from 0 to 1, or a text such as 5%."""
+Share = Annotated[float, check("share")]
+"""Written as a share from 0 to 1 or as a text such as 5%; read as a share."""
+Targets = Annotated[str | list[str] | Tags, check("targets")]
+"""Names or patterns of stacks (`prod-*`), or labels that a stack must bear. Read as list[str] or Tags."""
 
 
 class Settings(Written, frozen=True):
@@ -26,7 +32,7 @@ class Settings(Written, frozen=True):
     tolerance_mode: Literal["soft", "strict"] | None = None  # soft
     bake: timedelta | None = None  # 30m
     on_failure: OnFailure | None = None  # rollbackWave
-    gates: list[str] | None = None  # none but ready, which every up proves
+    gates: list[str] | None = None  # none: every up proves that its deployments are ready
 
 
 class Defaults(Settings, frozen=True):
@@ -73,6 +79,11 @@ class Gate(Written, frozen=True):
     timeout: timedelta | None = None
     """Instead of limits.gate."""
 
+    @property
+    def kind(self) -> GateKind:
+        """Which of the kinds it is. A gate that was read is exactly one of them."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
 
 class MetricsRule(Written, frozen=True):
     """What Azure Monitor may say of a target during the bake."""
@@ -90,14 +101,10 @@ class MetricsRule(Written, frozen=True):
 class Wave(Settings, frozen=True, kw_only=True):
     """One item of `waves`."""
 
-    name: str
+    name: Word
     targets: Targets
-    """Names or patterns of stacks (`prod-*`), or labels that a stack must bear. A stack belongs to the first wave that
-    names it."""
+    """A stack belongs to the first wave that names it."""
     approval: Approval | None = None
-
-
-Targets = Annotated[Any, check("targets")]  # str | list[str] | Tags
 
 
 class Commands(Written, frozen=True):
@@ -110,14 +117,51 @@ class Commands(Written, frozen=True):
 class RolloutFile(Written, frozen=True, kw_only=True):
     """stacks/rollout.yaml."""
 
-    shorthand: ClassVar[str | None] = None
-
     waves: list[Wave]
     defaults: Defaults = Defaults()
-    gates: dict[str, Gate] = msgspec.field(default_factory=dict)
+    gates: dict[Word, Gate] = msgspec.field(default_factory=dict)
     hooks: Commands = Commands()
     notify: Notify | None = None
     limits: TimeLimits = TimeLimits()
 
 
-__all__ = ["Approval", "Commands", "Defaults", "Gate", "MetricsRule", "RolloutFile", "Tags", "TimeLimits", "Wave"]
+# --- with nothing left to look up ----------------------------------------------------------------------------------
+
+
+class WantedWave(msgspec.Struct, frozen=True, kw_only=True):
+    """A wave with its stacks, and every setting decided."""
+
+    name: str
+    stacks: tuple[str, ...]
+    """In order of name, without those that an earlier wave names."""
+    strategy: Strategy
+    concurrency: int
+    tolerance: int
+    """How many of its targets may fail."""
+    strict: bool
+    bake: timedelta
+    gates: tuple[str, ...]
+    approval: tuple[str, ...] | None
+    """Who may say yes before it starts; empty: anybody; None: nobody is asked."""
+    on_failure: OnFailure
+
+
+class Rollout(msgspec.Struct, frozen=True, kw_only=True):
+    """The file, and its waves as they come out."""
+
+    file: RolloutFile
+    waves: tuple[WantedWave, ...]
+
+
+__all__ = [
+    "Approval",
+    "Commands",
+    "Defaults",
+    "Gate",
+    "MetricsRule",
+    "Rollout",
+    "RolloutFile",
+    "TimeLimits",
+    "WantedWave",
+    "Wave",
+]

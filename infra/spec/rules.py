@@ -22,6 +22,8 @@ _TUNABLE = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
 _LARGEST_SEED = 2**31 - 1
 _RESOURCE_ID = "/subscriptions/[^/]+(/[^/]+)+"
+_PERCENT = r"(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%"
+_TARGET = r"[A-Za-z0-9_.*?!\[\]-]{1,100}"
 
 
 @cache
@@ -46,7 +48,11 @@ def rules() -> dict[str, Rule]:
         "tunable": _matching(_TUNABLE, "must name a base model with its version, or a tuned one (<base>.ft-<id>)"),
         "variable": _matching(_VARIABLE, "must be the name of a variable of the environment, such as BLOB_SIGNATURE"),
         "schedule": _matching(_SCHEDULE, 'must be a cron schedule of five fields, such as "17 5 * * *"'),
+        "share": Rule(_share, _either({"type": "number", "minimum": 0, "maximum": 1}, _PERCENT), whole=True),
+        "targets": Rule(_targets, _TARGETS, whole=True),
+        "tolerance": Rule(_tolerance, _either({"type": "integer", "minimum": 0}, _PERCENT), whole=True),
         "webhook": _matching(_WEBHOOK, "must be an address that starts with https://"),
+        "word": _matching(_RECORD, "must be a word of letters, digits, '.', '_' or '-', to be typed in a command"),
         "sku": Rule(_sku(limits), one_of(limits.skus.values())),
     }
 
@@ -77,6 +83,20 @@ def one_of(words: Iterable[str], *others: str) -> dict[str, Any]:
 
 def _any_case(word: str) -> str:
     return "".join(f"[{c.upper()}{c.lower()}]" if c.isalpha() else f"[{c}]" for c in word)
+
+
+def _either(number: dict[str, Any], text: str) -> dict[str, Any]:
+    return {"anyOf": [number, {"type": "string", **pattern(text)}]}
+
+
+_NAMED = {"type": "string", **pattern(_TARGET)}
+_TARGETS = {
+    "anyOf": [
+        _NAMED,
+        {"type": "array", "items": _NAMED, "minItems": 1},
+        {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1},
+    ]
+}
 
 
 # --- checks --------------------------------------------------------------------------------------------------------
@@ -139,6 +159,46 @@ def _price(value: float) -> float:
     if value < 0:
         raise ValueError(f"must be an amount of money an hour, not {value}")
     return value
+
+
+def percent(value: object) -> float | None:
+    """A text such as 10% as a number from 0 to 100; None for anything else."""
+    return float(value[:-1]) if isinstance(value, str) and re.fullmatch(_PERCENT, value) else None
+
+
+def _tolerance(value: object) -> int | str:
+    """A whole number, or the text of a percentage."""
+    if isinstance(value, str) and percent(value) is not None:
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError(f"must be a whole number from 0 or a share such as 10%, not {describe(value)}")
+
+
+def _share(value: object) -> float:
+    written = percent(value)
+    if written is not None:
+        return written / 100
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
+    raise ValueError(f"must be a share from 0 to 1, or such as 5%, not {describe(value)}")
+
+
+def _targets(value: Any) -> list[str] | dict[str, str]:
+    """Names and patterns as a list; labels as they are."""
+    untexted = isinstance(value, dict) and not all(isinstance(one, str) for one in value.values())
+    if untexted or value in ({}, []):
+        raise ValueError("must be labels with texts, such as {continent: europe}, or names of stacks")
+    if isinstance(value, dict):
+        return value
+    named = value if isinstance(value, list) else [value]
+    for one in named:
+        if not isinstance(one, str) or not re.fullmatch(_TARGET, one):
+            may = "must be names or patterns of stacks, such as prod-*, or labels such as {continent: europe}"
+            raise ValueError(f"{may}, not {describe(one)}")
+    return named
 
 
 def _addresses(value: str) -> str:

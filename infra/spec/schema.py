@@ -1,6 +1,6 @@
 """JSON Schemas for editors, from the types of `model.py`, the named rules and the comments of `reference.yaml`.
 
-    python -m infra.spec.schema [FOLDER]      writes stack.json, model.json and training.json (into stacks/schema)
+    python -m infra.spec.schema [FOLDER]      writes stack.json, model.json and others (into stacks/schema)
 
 They say what the reader of one file says. What takes more than one place to see (two deployments of one model, a record
 that does not exist) is for `hearth check`. Only keywords that every draft knows are used, so older editors do too.
@@ -21,12 +21,13 @@ from infra.spec.documents import Document
 from infra.spec.documents import Path as At
 from infra.spec.model import ModelRecord, StackFile, Written
 from infra.spec.reading import Field, fields_of, named_rule, without_none
+from infra.spec.rollout import RolloutFile
 from infra.spec.rules import one_of, pattern, rules
 from infra.spec.training import TrainingFile
 
 REFERENCE = Path(__file__).with_name("reference.yaml")
 FOLDER = Path(__file__).parents[2] / "stacks" / "schema"
-NAMES = ("stack.json", "model.json", "training.json")
+NAMES = ("stack.json", "model.json", "rollout.json", "training.json")
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", timedelta: "string"}
 
@@ -50,23 +51,28 @@ def record_schema() -> dict[str, Any]:
     return {"$schema": _DRAFT, "title": "A model record of hearth", **Explained(reference()[1]).struct(ModelRecord, ())}
 
 
+def rollout_schema() -> dict[str, Any]:
+    """The schema of stacks/rollout.yaml."""
+    return {"$schema": _DRAFT, "title": "A rollout of hearth", **Explained(reference()[2]).struct(RolloutFile, ())}
+
+
 def training_schema() -> dict[str, Any]:
     """The schema of a file of stacks/training."""
-    made = Explained(reference()[2]).struct(TrainingFile, ())
+    made = Explained(reference()[3]).struct(TrainingFile, ())
     return {"$schema": _DRAFT, "title": "What hearth trains", **made}
 
 
 def texts() -> dict[str, str]:
     """The files to commit, by name."""
-    schemas = (stack_schema(), record_schema(), training_schema())
+    schemas = (stack_schema(), record_schema(), rollout_schema(), training_schema())
     return {name: json.dumps(made, indent=1) + "\n" for name, made in zip(NAMES, schemas, strict=True)}
 
 
 @cache
-def reference() -> tuple[Document, Document, Document]:
-    """The explained stack file, model record and training file."""
-    stack, record, training = documents.parse_all(REFERENCE.read_text("utf-8"), REFERENCE.name, engine=True)
-    return stack, record, training
+def reference() -> tuple[Document, Document, Document, Document]:
+    """The explained stack file, model record, rollout and training file."""
+    stack, record, rollout, training = documents.parse_all(REFERENCE.read_text("utf-8"), REFERENCE.name, engine=True)
+    return stack, record, rollout, training
 
 
 class Explained:
@@ -76,10 +82,14 @@ class Explained:
         """Take the document that shows and explains every key of the type."""
         self.document = document
         self.lines = REFERENCE.read_text("utf-8").splitlines()
+        self.free: set[At] = set()
+        """Mappings with free keys; their examples explain together what one of them may have."""
 
     def of(self, kind: Any, at: At) -> dict[str, Any]:
         """The schema of a type; `at` is where the reference has an example of it."""
         kind, rule = named_rule(without_none(kind))
+        if rule and rules()[rule].whole:
+            return rules()[rule].schema
         plain = self._plain(kind, at)
         return {**plain, **rules()[rule].schema} if rule else plain
 
@@ -97,9 +107,17 @@ class Explained:
 
     def comment(self, at: At) -> str:
         """What the reference says directly above a key."""
-        above = [text.strip() for text in self.lines[: self.document.lines[at] - 1]]
+        above = [text.strip() for text in self.lines[: self._line(at) - 1]]
         said = takewhile(lambda text: text.startswith("# "), reversed(above))
         return " ".join(reversed([text.removeprefix("# ") for text in said]))
+
+    def _line(self, at: At) -> int:
+        """Where a key stands, in whichever example has it."""
+        lines = self.document.lines
+        for depth in (depth for depth in range(len(at)) if at[:depth] in self.free and at not in lines):
+            others = ((*at[:depth], name, *at[depth + 1 :]) for name in self.document.find(at[:depth]))
+            return next(lines[other] for other in others if other in lines)
+        return lines[at]
 
     def _field(self, field: Field, at: At) -> dict[str, Any]:
         made = self.of(field.kind, at)
@@ -120,7 +138,8 @@ class Explained:
         return {"type": _TYPES[kind], **(pattern(duration.PATTERN.pattern) if kind is timedelta else {})}
 
     def _free(self, key: Any, value: Any, at: At) -> dict[str, Any]:
-        """A mapping with free keys; the reference shows one."""
+        """A mapping with free keys; the reference shows some."""
+        self.free.add(at)
         example = next(iter(self.document.find(at) or {}), "")
         named = {"propertyNames": rules()[rule].schema} if (rule := named_rule(key)[1]) else {}
         return {"type": "object", **named, "additionalProperties": self.of(value, (*at, example))}

@@ -37,6 +37,20 @@ def test_a_stack_that_is_named_is_told_of_its_clash_with_another_and_of_nothing_
     assert "broken" not in shell.errors
 
 
+def test_a_rollout_is_checked_with_the_stacks_and_its_waves_are_shown_as_they_come_out(shell: Shell):
+    file = shell.root / "stacks" / "rollout.yaml"
+    file.write_text("waves:\n  - {name: first, targets: local-target}\n  - {name: rest, targets: 'local-*'}\n")
+    said = shell.hearth("check")
+    assert "wave 1, first: local-target\nwave 2, rest: local-source\n" in said
+    assert json.loads(shell.hearth("check", "--json"))["rollout"][1] == {"wave": "rest", "stacks": ["local-source"]}
+    file.write_text("waves:\n  - {name: first, targets: local-tarket}\n")
+    shell.hearth("check", code=2)
+    assert 'line 2, waves/0/targets: no stack is called "local-tarket"; did you mean "local-target"?' in shell.errors
+    (mistake,) = json.loads(shell.hearth("check", "--json", code=2))["mistakes"]
+    assert (mistake["file"], mistake["line"]) == ("stacks/rollout.yaml", 2)
+    shell.hearth("check", "local-source")
+
+
 def test_an_unknown_stack_is_a_mistake_with_the_one_that_was_meant(shell: Shell):
     shell.hearth("check", "local-targt", code=2)
     assert 'did you mean "local-target"?' in shell.errors
@@ -50,5 +64,5 @@ def test_outside_of_a_project_the_next_move_is_named(shell: Shell):
 
 def test_help_needs_no_project_and_shows_every_command(shell: Shell):
     said = shell.hearth("--help", cwd=shell.root.parent)
-    for command in ("check", "status", "chat", "recover", "adopt", "local"):
+    for command in ("check", "status", "chat", "recover", "adopt", "rollout", "local"):
         assert command in said

@@ -205,6 +205,20 @@ def test_an_account_that_stands_with_its_deployment_asks_for_no_more_quota(offic
     assert office.of("record")["state"] == "warning", "the example serves a retired model on purpose"
 
 
+def test_a_deployment_that_a_rollout_has_moved_to_its_other_slot_asks_for_no_more_quota_either(office: Office):
+    model, tags = "gpt-35-turbo-0613.ft-b044a9d3cf9c4228b5d393567f693b83", {"hearth-stack": "hearth/local-source"}
+    office.deploy(SOURCE, "legacy-bot-b", model, 1)
+    office.ask("local-source", code=0)
+    asked = [f["fact"] for f in office.findings if f["check"] == "quota"]
+    assert len(asked) == 2
+    assert all(": 1 more asked for" in fact for fact in asked), "one of another stack's is not ours"
+    beside = next(d for d in office.azure.world.deployments if d.name == "legacy-bot-b")
+    beside.tags = tags
+    office.ask("local-source", code=0)
+    asked = [f["fact"] for f in office.findings if f["check"] == "quota"]
+    assert all(": 0 more asked for" in fact for fact in asked)
+
+
 # --- machine and login ---------------------------------------------------------------------------------------------
 
 

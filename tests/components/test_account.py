@@ -42,6 +42,13 @@ def test_a_group_that_is_there_is_used_and_not_made(engine):
     assert recorded.only(ACCOUNT)["resourceGroupName"] == "rg"
 
 
+def test_tags_of_the_account_alone_are_not_the_groups(engine):
+    wish = args(tags={"team": "ml"}, account_tags={"hearth-active-bot": "bot-b"})
+    recorded = engine(lambda: {"id": OpenAIAccount("a", wish).account_id})
+    assert recorded.only(GROUP)["tags"] == {"team": "ml"}
+    assert recorded.only(ACCOUNT)["tags"] == {"team": "ml", "hearth-active-bot": "bot-b"}
+
+
 def test_naming_somebody_in_the_network_rules_keeps_everybody_else_out(engine):
     wish = args(allowed_addresses=["203.0.113.0/24"], allowed_subnets=["/subscriptions/s/x"], trusted_services=True)
     recorded = engine(lambda: {"id": OpenAIAccount("a", wish).account_id})

@@ -101,6 +101,7 @@ class Fleet:
         self.list = watchlist.WatchList(version=1, accounts=listed)
         self.told = Told()
         self._gone: dict[str, str] = {}
+        self._to_explain: set[str] = set()
         self._explained: set[str] = set()
 
     # --- the days --------------------------------------------------------------------------------------------------
@@ -119,6 +120,7 @@ class Fleet:
             for _ in range(deletions[day]):
                 self._delete_by_hand()
         self._note_losses()
+        self.told.unexplained += [f"{one}: never explained" for one in sorted(self._to_explain - self._explained)]
         for path, number in self.cloud.wire.counted.items():
             self.told.calls += number if path[0] == "POST" and path[1].endswith("/completions") else 0
         self.told.touched += self._touched()
@@ -201,9 +203,13 @@ class Fleet:
             unmeasured[row.id] += 1
             member.ideal = now  # an ideal tender is as blind, and pings as well
         if row.id in self._gone and row.at is not None:
+            self._to_explain.add(row.id)
             by = self._gone[row.id]
             told = f"deleted by {PERSON}" if by == PERSON else "deleted by the service itself"
-            if told not in row.reason:
+            if told in row.reason:
+                self._explained.add(row.id)
+            # A day on which the log cannot be had is said so; another day explains.
+            elif "the activity log could not be read" not in row.reason:
                 self.told.unexplained.append(f"{row.id}: {row.reason}, and it was {by}")
 
     def _touched(self) -> list[str]:

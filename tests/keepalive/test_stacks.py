@@ -78,6 +78,21 @@ def test_outputs_without_an_account_are_one_clear_error(root: Path, account: dic
         watched(root, {"deployments": {"support-bot": BOT}} | account)
 
 
+def test_what_stands_by_is_kept_alive_too_and_never_recommended_to_go(root: Path):
+    file = root / "stacks" / "Pulumi.local-target.yaml"
+    file.write_text(file.read_text().replace("after: 10d", "after: 10d, retire: {after: 20d}"))
+    sku, settings = {"name": "Standard", "capacity": 2}, {"sourceTenant": "t", "tags": {"a": "b"}}
+    beside = {**BOT, "name": "support-bot", "model": "m.ft-2", "source": ACCOUNT, "sku": sku, "settings": settings}
+    found = watched(root, UP | {"deployments": {"support-bot": BOT | {"active": "support-bot-b", "standby": beside}}})
+    active, standby = found.list.accounts[0].deployments
+    assert (active.name, active.active, active.shown) == ("support-bot", "support-bot-b", "support-bot")
+    assert (standby.name, standby.active, standby.shown) == ("support-bot", "support-bot", "support-bot (standby)")
+    assert (standby.model, standby.sku.capacity, standby.source_tenant, standby.tags) == ("m.ft-2", 2, "t", {"a": "b"})
+    assert active.keep_alive.retire is not None
+    assert standby.keep_alive.retire is None, "its rollout retires it; that nobody calls it is as it should be"
+    assert standby.keep_alive.revive
+
+
 @pytest.mark.parametrize(("source", "tenant"), [(ACCOUNT.replace("oai", "train"), "t-9"), (None, None)])
 def test_the_source_is_put_back_by_the_tenant_of_the_last_up_whatever_the_record_says_now(root, source, tenant):
     known = BOT | {"source": source, "settings": {"sourceTenant": "t-9"}}

@@ -39,9 +39,11 @@ class Stream:
         seed_file = folder.parent / "seed.yaml"
         seed_file.write_bytes(msgspec.yaml.encode(msgspec.to_builtins(SEED)))
         self.seed_file = seed_file
+        self.session = requests.Session()
 
     def start(self) -> None:
         self.running = process.start(self.folder, seed=self.seed_file)
+        self.session.close()
         self.session = requests.Session()
         self.session.verify = str(self.running.authority)
         self.session.trust_env = False
@@ -155,5 +157,6 @@ def killed_again_and_again(folder: Path, seed: int, kills: int) -> Stream:
             stream.start()
             stream.require_all_acknowledged()
     finally:
+        stream.session.close()
         process.stop(folder)
     return stream

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from infra.localazure import VirtualClock, quotas, snapshot
 from infra.localazure.entities import QuotaLimit
+from infra.localazure.http import forms
 from infra.localazure.world import World
 from tests.localazure.cloud import DATA, PRODUCTION, START, Cloud
 from tests.localazure.training import Desk, chat, form, lines, preferences
@@ -192,6 +195,24 @@ def test_a_snapshot_has_the_contents_of_files_deleted_since(tmp_path: Path, kept
     cloud.world.close()
 
 
+def test_a_content_goes_after_the_record_that_names_it_so_that_a_kill_leaves_no_file_without_one(tmp_path: Path):
+    cloud = Cloud(VirtualClock(START, 0), tmp_path)
+    desk = Desk(cloud)
+    content = chat(5)
+    file = desk.file(content)
+    snapshot.save(cloud.world, "before")
+    (kept,) = cloud.world.files
+    piece = cloud.world.contents.path(kept.pieces[0])
+    with cloud.world.database:
+        assert desk.ask("DELETE", f"/files/{file}").status == 200
+        assert piece.exists(), "a kill here would leave the record"
+        snapshot.restore(cloud.world, "before")
+    assert piece.exists(), "what is named again stays"
+    assert desk.ask("DELETE", f"/files/{file}").status == 200
+    assert not piece.exists()
+    cloud.world.close()
+
+
 def test_what_an_account_had_goes_with_its_purge(cloud, desk):
     desk.job(chat(12))
     cloud.ask("DELETE", desk.account)
@@ -274,3 +295,18 @@ def test_a_large_part_never_lies_in_memory_whole(desk):
     found = desk.ask("GET", f"/files/{desk.file(content)}").body
     assert (found["status"], found["bytes"]) == ("processed", len(content))
     assert PRODUCTION in desk.account
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_client_that_goes_away_in_the_middle_leaves_nothing_on_the_disk(tmp_path: Path, whole: bool):
+    contents = World(tmp_path, VirtualClock(START, 0)).contents
+    raw, headers = form({"purpose": "fine-tune", "file": ("train.jsonl", b"x" * 1000)})
+
+    async def cut() -> AsyncIterator[bytes]:
+        yield raw[:-200]
+        raise ConnectionResetError
+
+    read = forms.read_whole(cut(), contents) if whole else forms.read_form(cut(), headers["content-type"], contents)
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(read)
+    assert list(contents.fresh().parent.iterdir()) == []

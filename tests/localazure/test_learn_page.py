@@ -115,6 +115,28 @@ def test_a_large_file_comes_in_parts_by_the_openai_package(azure, client, data):
     assert client.files.content(upload.file.id).content == data[0].read_bytes()
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_unheard_answer_leaves_one_part_and_one_job_or_none_and_both_can_be_found(azure, served, data, when):
+    content = data[0].read_bytes()
+    lost = {"scope": "Microsoft.CognitiveServices/accounts/OpenAI/*/write", "count": 1, "when": when}
+    with served.v1() as client:
+        upload = client.uploads.create(
+            bytes=len(content), filename="train.jsonl", mime_type="application/jsonl", purpose="fine-tune"
+        )
+        azure.fault("reset-connection", **lost)
+        with pytest.raises(openai.APIConnectionError):
+            client.uploads.parts.create(upload.id, data=content)
+        again = client.uploads.parts.create(upload.id, data=content)
+        file = client.uploads.complete(upload.id, part_ids=[again.id]).file
+        azure.advance(seconds=1)
+        assert client.files.content(file.id).content == content
+        azure.fault("reset-connection", **lost)
+        with pytest.raises(openai.APIConnectionError):
+            client.fine_tuning.jobs.create(model=BASE, training_file=file.id, seed=105)
+        found = [(job.training_file, job.seed) for job in client.fine_tuning.jobs.list()]
+        assert found == ([(file.id, 105)] if when == "after" else [])
+
+
 def test_methods_and_pauses_by_the_openai_package(azure, served, data):
     azure.switch(training_rate=100.0)
     with served.v1() as client:

@@ -7,11 +7,12 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.localazure import ids, metricsquery
+from infra.localazure import faults, ids, metricsquery
 from infra.localazure.metrics import Monitor
 from infra.localazure.traffic import Traffic
 from infra.localazure.world import World
@@ -113,6 +114,87 @@ def test_metrics_are_late_as_azures_are(cloud, account):
     assert totals(ask(cloud, account, _filter=SPLIT)) == {("bot",): 2}
 
 
+AVAILABLE, RESPONSE, LAST_BYTE = "AzureOpenAIAvailabilityRate", "AzureOpenAITimeToResponse", "AzureOpenAITTLTInMS"
+
+
+def points(answer: Any, at: int = 0) -> dict[tuple[str, ...], list[dict[str, float]]]:
+    """The points of a metric that have a value, by the labels of their series."""
+    assert answer.status == 200, answer.body
+    assert answer.body["value"][at]["errorCode"] == "Success", answer.body["value"][at]
+    return {
+        tuple(v["value"] for v in series["metadatavalues"]): [
+            {k: v for k, v in p.items() if k != "timeStamp"} for p in series["data"] if len(p) > 1
+        ]
+        for series in answer.body["value"][at]["timeseries"]
+    }
+
+
+def test_times_are_told_as_means_and_bounds_of_each_minute(cloud, account):
+    cloud.switch(metrics_response_time="all")
+    for response, last in ((100, 300), (300, 500)):
+        cloud.app.monitor.note(call(account, at=START, response_ms=response, latency_ms=last))
+    cloud.app.monitor.note(call(account, at=START + timedelta(minutes=1), response_ms=900, latency_ms=900))
+    cloud.advance(minutes=10)
+    answer = ask(cloud, account, f"{RESPONSE},{LAST_BYTE}", _filter=SPLIT, aggregation="average,minimum,maximum")
+    assert answer.body["value"][0]["unit"] == "MilliSeconds"
+    assert points(answer)["bot",] == [
+        {"average": 200.0, "minimum": 100.0, "maximum": 300.0},
+        {"average": 900.0, "minimum": 900.0, "maximum": 900.0},
+    ]
+    assert [p["average"] for p in points(answer, 1)["bot",]] == [400.0, 900.0]
+    whole = ask(cloud, account, RESPONSE, _filter=SPLIT, interval="FULL")
+    assert points(whole)["bot",] == [{"average": pytest.approx(1300 / 3)}], "the mean is what is told unless asked"
+
+
+def test_a_stream_responds_before_it_is_done(cloud, account):
+    cloud.switch(metrics_response_time="all")
+    cloud.chat(f"{account}/deployments/bot", "tell me a long story", stream=True)
+    cloud.chat(f"{account}/deployments/bot", "tell me a long story")
+    cloud.advance(minutes=10)
+    told = points(ask(cloud, account, RESPONSE, _filter="StreamType eq '*'"))
+    ((streamed,), (whole,)) = told["Streaming",], told["Non-Streaming",]
+    assert streamed["average"] < whole["average"]
+    ((last,),) = points(ask(cloud, account, LAST_BYTE, _filter=SPLIT)).values()
+    assert last["average"] == whole["average"], "the last byte comes as late, streamed or not"
+
+
+def test_the_time_to_the_response_is_known_of_provisioned_deployments_unless_a_switch_says_of_all(cloud, account):
+    tuned = cloud.tune(account, f"{TUNED[:-1]}8")
+    cloud.serve(account, "ours", tuned, sku="ProvisionedManaged", capacity=25)
+    for name in ("bot", "ours"):
+        assert cloud.chat(f"{account}/deployments/{name}").status == 200
+    cloud.advance(minutes=10)
+    assert set(points(ask(cloud, account, RESPONSE, _filter=SPLIT))) == {("ours",)}
+    assert set(points(ask(cloud, account, LAST_BYTE, _filter=SPLIT))) == {("bot",), ("ours",)}
+
+
+def test_errors_throttling_and_waits_of_faults_are_in_metrics_as_callers_met_them(cloud, account):
+    bot = f"{account}/deployments/bot"
+    for wish in (
+        {"name": "throttle", "scope": bot, "count": 2},
+        {"name": "server-error", "scope": bot, "count": 1},
+        {"name": "slow", "scope": bot, "count": 1, "after": 4, "seconds": 0.01},  # the last
+    ):
+        faults.add(cloud.world, msgspec.convert(wish, faults.Wish))
+    assert [cloud.chat(bot).status for _ in range(5)] == [429, 429, 500, 200, 200]
+    cloud.advance(minutes=10)
+    wanted = f"{SPLIT} and StatusCode eq '*'"
+    assert totals(ask(cloud, account, _filter=wanted)) == {("bot", "200"): 2, ("bot", "429"): 2, ("bot", "500"): 1}
+    ((available,),) = points(ask(cloud, account, AVAILABLE, _filter=SPLIT)).values()
+    assert available == {"average": 80.0}
+    ((last,),) = points(ask(cloud, account, LAST_BYTE, _filter=SPLIT, aggregation="minimum,maximum")).values()
+    assert last["maximum"] == pytest.approx(last["minimum"] + 10, abs=0.01), "in ms"
+
+
+def test_a_refusal_has_a_response_and_no_last_byte_of_an_answer(cloud, account):
+    cloud.switch(metrics_response_time="all")
+    cloud.chat(f"{account}/deployments/bot", temperature=9)
+    cloud.advance(minutes=10)
+    answer = ask(cloud, account, f"{RESPONSE},{LAST_BYTE}", _filter="StatusCode eq '*'", ValidateDimensions="false")
+    assert set(points(answer)) == {("400",)}
+    assert points(answer, 1) == {}
+
+
 def test_metrics_go_after_93_days(cloud, account):
     monitor = cloud.app.monitor
     cloud.chat(f"{account}/deployments/bot")
@@ -134,11 +216,12 @@ def test_what_was_counted_is_there_after_opening_the_folder_again(tmp_path):
     for minute in range(200):
         monitor.note(call("/a", at=START + timedelta(minutes=minute)))
         monitor.note(call("/a", at=START + timedelta(minutes=minute)))
-    held = {key: series.rows for key, series in first.world.measured._records.items()}
+    held = {key: (series.rows, series.times) for key, series in first.world.measured._records.items()}
     assert len(held) == 4, "stretches of 64 minutes"
     first.world.close()
     again = World(tmp_path)
-    assert {key: series.rows for key, series in again.measured._records.items()} == held
+    assert {key: (series.rows, series.times) for key, series in again.measured._records.items()} == held
+    assert sum(spread[0] for series in again.measured for _, spread in series.spreads("last byte")) == 400
     assert sum(row[1] for series in again.measured for row in series.minutes()) == 400
     again.close()
 
@@ -235,7 +318,10 @@ def test_metadata_are_the_series_alone(cloud, busy):
 def test_an_older_version_answers_too_and_definitions_say_what_there_is(cloud, account):
     assert ask(cloud, account, version="2018-01-01").status == 200
     answer = cloud.get(f"{account}/providers/Microsoft.Insights/metricDefinitions", version="2024-02-01")
-    (found,) = [m for m in answer.body["value"] if m["name"]["value"] == REQUESTS]
+    by_name = {m["name"]["value"]: m for m in answer.body["value"]}
+    found, timed = by_name[REQUESTS], by_name[RESPONSE]
+    assert (timed["unit"], timed["primaryAggregationType"]) == ("MilliSeconds", "Average")
+    assert timed["supportedAggregationTypes"] == ["Average", "Minimum", "Maximum"]
     assert {"value": "StatusCode", "localizedValue": "StatusCode"} in found["dimensions"]
     assert {"timeGrain": "PT1H", "retention": "P93D"} in found["metricAvailabilities"]
 
@@ -285,8 +371,9 @@ def test_a_grain_that_does_not_exist_is_adjusted_when_that_is_asked_for(cloud, a
 
 
 def test_an_aggregation_that_a_metric_lacks_is_told_in_its_place(cloud, account):
-    (metric,) = ask(cloud, account, aggregation="maximum").body["value"]
-    assert (metric["errorCode"], metric["timeseries"]) == ("InvalidSamplingType", [])
+    for name, lacks in ((REQUESTS, "maximum"), (LAST_BYTE, "total")):
+        (metric,) = ask(cloud, account, name, aggregation=lacks).body["value"]
+        assert (metric["errorCode"], metric["timeseries"]) == ("InvalidSamplingType", [])
 
 
 @given(

@@ -50,6 +50,7 @@ def test_an_answered_call_is_told_in_full(cloud, deployment, taken):
         stream="Non-Streaming",
         prompt_tokens=usage["prompt_tokens"],
         generated_tokens=usage["completion_tokens"],
+        response_ms=one.latency_ms,
         latency_ms=one.latency_ms,
     )
     cloud.chat(deployment)

@@ -12,7 +12,7 @@ from infra.localazure import faults, ids
 from infra.localazure.traffic import Traffic
 from infra.ports import metrics
 from infra.ports.cloud import Cloud
-from infra.ports.metrics import Bucket, Metrics, Readings
+from infra.ports.metrics import Bucket, Metrics, Readings, Window
 from tests.fidelity import measured
 from tests.localazure.clients import Served
 from tests.localazure.cloud import OWNER_APP, PRODUCTION, SECRET, START, TENANT
@@ -204,3 +204,53 @@ def test_a_cloud_that_names_no_endpoint_is_read_account_by_account(served, port,
 def test_public_azure_is_asked_on_its_regions_hosts():
     endpoints = Cloud({}).endpoints
     assert endpoints.metrics.replace("{region}", "swedencentral") == "https://swedencentral.metrics.monitor.azure.com"
+
+
+# --- one deployment ------------------------------------------------------------------------------------------------
+
+
+def of_deployment(port: Metrics, served: Served, since: timedelta = HOUR, name: str = "bot") -> Window:
+    now = served.azure.world.now()
+    return port.of_deployment(served.account, name, since=now - since, now=now)
+
+
+def test_how_the_calls_to_one_deployment_went(served, port):
+    for status in (200, 200, 200, 429, 404, 500):
+        note(served, status=status, latency_ms=200.0)
+    note(served, latency_ms=900.0)
+    note(served, deployment="Other", status=500)
+    found = of_deployment(port, served)
+    assert (found.calls, found.failed, found.throttled) == (7, 2, 1)
+    assert (found.latency, found.measure) == (timedelta(seconds=0.9), metrics.LAST_BYTE)
+    assert len(found.latencies) == 4, "the mean of each minute that had answers"
+    assert found.grain == timedelta(minutes=1)
+    assert not measured.REQUESTS, "what is asked is as the descriptions have it"
+
+
+@pytest.mark.parametrize("gaps", ["zero", "absent"])
+def test_the_time_to_the_response_is_taken_where_azure_tells_it(served, port, gaps):
+    served.azure.switch(metrics_response_time="all", metrics_gaps=gaps)
+    note(served, response_ms=100.0, latency_ms=900.0)
+    found = of_deployment(port, served)
+    assert (found.latencies, found.measure) == ((timedelta(milliseconds=100),), metrics.RESPONSE)
+
+
+def test_a_deployment_nobody_called_has_no_latency_rather_than_none_at_all(served, port):
+    found = of_deployment(port, served)
+    assert (found.calls, found.failed, found.throttled, found.latency, found.measure) == (0, 0, 0, None, "")
+
+
+def test_what_was_before_the_window_is_not_in_it_and_metrics_are_late(served, port):
+    note(served, status=500)
+    served.azure.advance(minutes=2)
+    note(served)
+    assert of_deployment(port, served, timedelta(minutes=2)).failed == 0
+    served.azure.switch(metrics_delay=180.0)
+    assert of_deployment(port, served, timedelta(minutes=2)).calls == 0, "not told yet"
+    served.azure.advance(minutes=4)
+    assert of_deployment(port, served, timedelta(minutes=6)).calls == 1
+
+
+def test_a_long_window_is_told_in_longer_means(served, port):
+    for days, grain in ((1, 1), (5, 5), (15, 15), (30, 30), (60, 60)):
+        assert of_deployment(port, served, timedelta(days=days)).grain == timedelta(minutes=grain)

@@ -30,6 +30,7 @@ _CONFIG = {
     "hearth:access": [{"principal": SOMEBODY, "role": "Cognitive Services OpenAI User"}],
     "hearth:deployments": {"support-bot": {"model": "support-bot", "sku": {"name": "Standard", "capacity": 50}}},
 }
+_ROLLOUT = {"waves": [{"name": "canary", "targets": "dev"}]}
 _RECORD = {"model": MODEL, "version": "1", "source": TRAINED_AT}
 
 Changes = dict[str, Any]
@@ -57,6 +58,10 @@ class Desk:
     def stack(self, changes: Changes | None = None, name: str = "dev") -> None:
         """Write a stack file: a good one, but for the changes."""
         self.file(f"stacks/Pulumi.{name}.yaml", write({"config": config(changes)}))
+
+    def rollout(self, changes: Changes | None = None) -> None:
+        """Write stacks/rollout.yaml: a good one of the stack dev, but for the changes."""
+        self.file("stacks/rollout.yaml", write(_changed(_ROLLOUT, changes or {})))
 
     @property
     def project(self) -> Project:

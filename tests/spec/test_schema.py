@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +14,40 @@ from jsonschema import Draft202012Validator
 
 from infra.spec import check_project, open_project, schema
 from infra.spec.documents import parse
+from infra.spec.duration import show
 from infra.spec.model import ModelRecord, StackFile
 from infra.spec.reading import Reader, fields_of
+from infra.spec.rollout import Defaults, RolloutFile, Settings, TimeLimits
 from infra.spec.rules import rules
 from infra.spec.training import TrainingFile, load_training
+from infra.spec.waves import DECIDED
 from tests.spec.anything import spoilt
 from tests.spec.desk import TODAY
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = [*ROOT.glob("stacks/Pulumi.*.yaml"), *ROOT.glob("stacks/models/*.yaml")]
-STACK, RECORD, TRAINING = (document.value for document in schema.reference())
+STACK, RECORD, ROLLOUT, TRAINING = (document.value for document in schema.reference())
 
 
 def validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(json.loads(schema.texts()[name]))
 
 
-OF_STACK, OF_RECORD, OF_TRAINING = (validator(name) for name in schema.NAMES)
+OF_STACK, OF_RECORD, OF_ROLLOUT, OF_TRAINING = (validator(name) for name in schema.NAMES)
 
 
 # --- the reference -------------------------------------------------------------------------------------------------
 
 
 def test_the_reference_is_a_project_without_a_mistake(tmp_path: Path):
-    stack, record, training = schema.REFERENCE.read_text("utf-8").split("\n---\n")
+    stack, record, rollout, training = schema.REFERENCE.read_text("utf-8").split("\n---\n")
     (tmp_path / "stacks/models").mkdir(parents=True)
     (tmp_path / "Pulumi.yaml").write_text("name: hearth\nstackConfigDir: stacks\n")
     (tmp_path / "stacks/Pulumi.reference.yaml").write_text(stack)
     (tmp_path / "stacks/models/support-bot.yaml").write_text(record)
+    (tmp_path / "stacks/rollout.yaml").write_text(rollout)
+    (tmp_path / "stacks/prompts").mkdir()
+    (tmp_path / "stacks/prompts/smoke.jsonl").write_text("")
     (loaded,), mistakes = check_project(open_project(tmp_path), ["reference"], today=TODAY)
     assert not mistakes
     assert not loaded.warnings, "an example is to be followed"
@@ -65,6 +72,7 @@ KEYS = dict(
     [
         *described(OF_STACK.schema, "stack"),
         *described(OF_RECORD.schema, "record"),
+        *described(OF_ROLLOUT.schema, "rollout"),
         *described(OF_TRAINING.schema, "training"),
     ]
 )
@@ -98,11 +106,22 @@ def defaults() -> Iterator[tuple[str, object]]:
     yield from of(Access, "stack/config/hearth:access/*")
     yield from of(ModelRecord, "record")
     yield from of(TrainingFile, "training")
+    for key, span in [("defaults/rollbackWindow", Defaults().rollback_window), *limits_of_time()]:
+        yield f"rollout/{key}", show(span)
+    for name, value in DECIDED.items():
+        key = next(field.key for field in fields_of(Settings) if field.name == name)
+        if value != []:
+            yield f"rollout/defaults/{key}", show(value) if isinstance(value, timedelta) else value
+
+
+def limits_of_time() -> list[tuple[str, timedelta]]:
+    spans = TimeLimits()
+    return [(f"limits/{field.key}", getattr(spans, field.name)) for field in fields_of(TimeLimits)]
 
 
 @pytest.mark.parametrize(("key", "default"), list(defaults()))
 def test_a_default_is_told_as_it_is(key: str, default: object):
-    shown = json.dumps(default) if isinstance(default, bool) or str(default).isdigit() else default
+    shown = json.dumps(default) if isinstance(default, int) or str(default).isdigit() else default
     assert f"Default: {shown}." in KEYS[key]
 
 
@@ -133,7 +152,8 @@ def test_a_schema_says_nothing_that_older_editors_pass_over():
                 yield from keywords(part)
 
     new = {"$defs", "$dynamicRef", "unevaluatedProperties", "prefixItems", "dependentSchemas", "minContains"}
-    assert not {*keywords(OF_STACK.schema), *keywords(OF_RECORD.schema), *keywords(OF_TRAINING.schema)} & new
+    schemas = (OF_STACK, OF_RECORD, OF_ROLLOUT, OF_TRAINING)
+    assert not {word for checks in schemas for word in keywords(checks.schema)} & new
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
@@ -148,6 +168,7 @@ def test_an_example_names_its_schema_and_keeps_to_it(file: Path):
 def test_the_reference_keeps_to_the_schemas():
     assert OF_STACK.is_valid(STACK)
     assert OF_RECORD.is_valid(RECORD)
+    assert OF_ROLLOUT.is_valid(ROLLOUT)
     assert OF_TRAINING.is_valid(TRAINING)
 
 
@@ -188,6 +209,14 @@ def test_an_editor_and_the_reader_agree_on_a_record(record: dict[str, Any]):
     reader = Reader(rules())
     reader.read(record, ModelRecord, ())
     assert OF_RECORD.is_valid(record) is not bool(reader.mistakes), reader.mistakes
+
+
+@given(spoilt(ROLLOUT))
+@settings(max_examples=150)
+def test_an_editor_and_the_reader_agree_on_a_rollout(rollout: dict[str, Any]):
+    reader = Reader(rules())
+    reader.read(rollout, RolloutFile, ())
+    assert OF_ROLLOUT.is_valid(rollout) is not bool(reader.mistakes), reader.mistakes
 
 
 @given(spoilt(TRAINING))

@@ -218,11 +218,17 @@ class App:
             call.target = strikes.aim(call, segments)
             wait = strikes.delay(call)
         if wait:
+            call.draft.waited_ms = wait * 1000
             await asyncio.sleep(wait)
         with self.world.lock, self.world.database:
             self.world.settle()
             call.target = strikes.aim(call, segments)  # it may be about something else after the wait
-            strikes.arrive(call)
+            try:
+                strikes.arrive(call)
+            except errors.AzureError as error:
+                if call.plane == "data":
+                    data_plane.turned_away(call, segments, error.status)
+                raise
             try:
                 answer = self.handle(call, segments)
             except errors.AzureError as error:

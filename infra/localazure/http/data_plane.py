@@ -53,6 +53,18 @@ def answer(call: Call, segments: list[str]) -> Answer:
     return made
 
 
+def turned_away(call: Call, segments: list[str], status: int) -> None:
+    """Let the application take note of a call that was answered before anybody looked at it."""
+    try:
+        account = _named(call, segments[0].lower())
+        _route(call, segments)
+    except errors.AzureError:
+        return
+    if call.target is not None and "/deployments/" in call.target.resource:
+        call.draft.deployment = call.target.resource.rpartition("/")[2]
+    call.app.took(call.draft.done(call.now, ids.key(account.id), status))
+
+
 def _route(call: Call, segments: list[str]) -> Route:
     """The route of a call; a path or version that is not here is a plain 404."""
     try:

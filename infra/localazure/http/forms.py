@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -56,11 +56,10 @@ class Sent:
 
 async def read_form(chunks: AsyncIterator[bytes], content_type: str, contents: Contents) -> Sent:
     """A form (multipart/form-data), its files on the disk."""
-    sent = Sent()
     boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
-    if not boundary:
-        sent.fault = "the form has no boundary"
-    with contextlib.closing(_Reader(sent, contents)) as reader:
+    with _whole_or_nothing() as sent, contextlib.closing(_Reader(sent, contents)) as reader:
+        if not boundary:
+            sent.fault = "the form has no boundary"
         parser = MultipartParser(boundary or b"-", reader.callbacks())
         async for chunk in chunks:
             sent.size += len(chunk)
@@ -77,13 +76,25 @@ async def read_form(chunks: AsyncIterator[bytes], content_type: str, contents: C
 
 async def read_whole(chunks: AsyncIterator[bytes], contents: Contents) -> Sent:
     """A body that is one file, on the disk under the name `body`."""
-    sent = Sent(paths={"body": contents.fresh()})
-    with sent.paths["body"].open("wb") as file:
-        async for chunk in chunks:
-            sent.size += len(chunk)
-            if sent.size <= MOST:
-                file.write(chunk)
+    with _whole_or_nothing() as sent:
+        sent.paths["body"] = contents.fresh()
+        with sent.paths["body"].open("wb") as file:
+            async for chunk in chunks:
+                sent.size += len(chunk)
+                if sent.size <= MOST:
+                    file.write(chunk)
     return sent
+
+
+@contextlib.contextmanager
+def _whole_or_nothing() -> Iterator[Sent]:
+    """What is sent, and nothing of it on the disk where the client goes away in the middle."""
+    sent = Sent()
+    try:
+        yield sent
+    except BaseException:
+        sent.discard()
+        raise
 
 
 class _Reader:

@@ -69,9 +69,9 @@ def _definition(account: Account, metric: metrics.Metric) -> Json:
         "name": {"value": metric.name, "localizedValue": metric.display},
         "displayDescription": metric.about,
         "isDimensionRequired": False,
-        "unit": "Count",
-        "primaryAggregationType": "Total",
-        "supportedAggregationTypes": list(metrics.AGGREGATIONS),
+        "unit": metric.unit,
+        "primaryAggregationType": metric.aggregations[0],
+        "supportedAggregationTypes": list(metric.aggregations),
         "metricAvailabilities": [
             {"timeGrain": metricsquery.duration(grain), "retention": metricsquery.duration(metrics.KEPT)}
             for grain in metricsquery.GRAINS

@@ -1,0 +1,1 @@
+"""`hearth rollout`: a model over many stacks."""

@@ -1,0 +1,119 @@
+"""`hearth rollout plan`: which stack would get which model, in which order. Reads only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.cli import place
+
+if TYPE_CHECKING:
+    from infra.rollout.plan import Observed, Wanted
+    from infra.rollout.values import Plan
+    from infra.spec import Project
+
+
+def plan(
+    *,
+    as_tree: Annotated[bool, typer.Option("--tree", help="Print it as a tree, with models in full.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print for programs.")] = False,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write it to this file too.")] = None,
+) -> None:
+    """Show what `hearth rollout start` would do: wave by wave, which stack gets which model, how, and what it costs.
+
+    Looks at the files as they are, at the stacks' outputs and at Azure; changes nothing. The digest is of targets,
+    models from and to, strategies, waves and gates: two plans with the same one do the same. Exits 1 when something is
+    refused, 2 when stacks/rollout.yaml is wrong.
+    """
+    import msgspec
+
+    from infra.cli.rollout import planned
+    from infra.spec import limits
+
+    made, currency = make(place.project()), limits.load().hosting.currency
+    if markdown is not None:
+        place.write(markdown, planned.markdown(made, currency), "--markdown")
+    if as_json:
+        typer.echo(json.dumps({"digest": made.digest, **msgspec.to_builtins(made)}, indent=2))
+    elif as_tree:
+        _print(planned.tree(made, currency))
+    else:
+        for number, wave in enumerate(made.waves, 1):
+            _print(planned.heading(wave, number))
+            _print(planned.table(wave, currency))
+            for note in planned.notes(wave):
+                typer.echo(f"   {note}")
+            typer.echo()
+        typer.echo(planned.summary(made, currency))
+        typer.echo(planned.digest(made))
+    if any(target.standing == "refused" for wave in made.waves for target in wave.targets):
+        raise typer.Exit(1)
+
+
+def make(project: Project) -> Plan:
+    """The plan of the files as they are. Raises SpecError, and what looking raises of the cloud as a whole."""
+    from infra.rollout import plan as planning
+
+    wish = wanted(project)
+    return planning.make(wish, observe(project, wish), commit(project.root))
+
+
+def wanted(project: Project) -> Wanted:
+    """What the files say. Raises SpecError for stacks/rollout.yaml; a stack that cannot be read is told in the plan."""
+    from infra.ports import clock
+    from infra.rollout.plan import Wanted
+    from infra.spec import check_project, limits, load_rollout
+
+    names = project.stack_names()
+    stacks, mistakes = check_project(project, names, today=clock.today())
+    rollout = load_rollout(project, stacks)
+    files = {project.shown(project.stack_file(name)): name for name in names}
+    wrong = {files[one.file]: f"{one.file}, {one}" for one in reversed(mistakes) if one.file in files}
+    read = {stack.name: stack for stack in stacks if stack.name not in wrong}
+    return Wanted(fleet=project.name, rollout=rollout, stacks=read, unread=wrong, limits=limits.load())
+
+
+def observe(project: Project, wish: Wanted) -> dict[str, Observed]:
+    """What stands at the stacks of the rollout, looked at side by side; without a login their outputs alone."""
+    from infra.errors import LoginFailed
+    from infra.ports.arm import Arm
+    from infra.ports.cloud import Cloud
+    from infra.ports.metrics import Metrics
+    from infra.ports.stacks import Stacks
+    from infra.rollout import observe as eyes
+
+    cloud, backend, tokens = Cloud(), Stacks(project.root, project.name), wish.limits.ping_tokens.value
+    names = [name for wave in wish.rollout.waves for name in wave.stacks]
+    try:
+        return eyes.observe(names, wish.stacks, backend, Arm(cloud), Metrics(cloud), tokens)
+    except LoginFailed as error:
+        typer.echo(f"Azure was not looked at, only the stacks' outputs: {error}", err=True)
+        return eyes.observe(names, {}, backend, Arm(cloud), Metrics(cloud), tokens)
+
+
+def commit(root: Path) -> str:
+    """The commit of the files, or what stands for it where they differ from it or are in no repository."""
+    import subprocess
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    head = git("rev-parse", "--verify", "HEAD")
+    if head is None:
+        return "no commit"
+    return f"{head} and changes" if git("status", "--porcelain", "--", ".") else head
+
+
+def _print(what: object) -> None:
+    """A log has no width of its own; a table folded at 80 columns is no table."""
+    from rich.console import Console
+
+    console = Console()
+    (console if console.is_terminal else Console(width=200)).print(what, markup=False)
