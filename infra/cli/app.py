@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from infra.cli import check, data, doctor, drift, fleet, local, models, post, results, stack, tend
+from infra.cli import check, clean, data, doctor, drift, fleet, local, models, post, results, stack, tend
 from infra.cli.rollout import app as rollout
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("recover")(stack.recover)
 app.command("adopt")(stack.adopt)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
+app.command("clean")(clean.clean)
 app.command("results")(results.results)
 app.command("checkpoints")(results.checkpoints)
 app.command("drift")(drift.drift)
