@@ -6,9 +6,11 @@ sent once: an answer that does not come leaves open whether it was made, and who
 
 from __future__ import annotations
 
+import email.utils
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -35,6 +37,8 @@ class Authoring:
     def __init__(self, cloud: Cloud, endpoint: str, *, tenant: str | None = None) -> None:
         """`tenant` is the account's, where it is another one than the login's own."""
         self._cloud, self.endpoint, self._tenant = cloud, endpoint.rstrip("/"), tenant
+        self.at: datetime | None = None
+        """When the last answer came, by Azure's clock."""
 
     def get(self, path: str, kind: type[T], **query: Any) -> T:
         """What a GET answers; asked again where the answer is broken.
@@ -107,6 +111,7 @@ class Authoring:
             answer = self._cloud.session.request(method, address, headers=headers, timeout=TIMEOUT, **how)
         except requests.RequestException as error:
             raise Unreachable(f"{self.endpoint} does not answer: {brief(error)}") from error
+        self.at = _date(answer.headers.get("date", "")) or self.at
         if not answer.ok:
             raise self._meaning(answer, path)
         return answer
@@ -151,6 +156,13 @@ def _told(answer: requests.Response) -> tuple[str, str]:
         return str(error.get("code") or ""), str(error.get("message") or "")
     except (ValueError, AttributeError):
         return "", ""
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        return email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
 
 
 def _seconds(text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -79,12 +80,42 @@ class CheckpointView(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float | None] = {}
 
 
+class ModelView(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as the data plane lists it."""
+
+    id: str
+    model: str | None = None
+    """The base of a tuned one."""
+    fine_tune: str | None = None
+    """The job of a tuned one."""
+    status: str = ""
+    created_at: int = 0
+    capabilities: dict[str, bool] = {}
+
+
+class _Models(msgspec.Struct):
+    data: list[ModelView]
+
+
 class FineTuning:
     """Calls about the jobs of one account. They raise what `Authoring` raises."""
 
     def __init__(self, cloud: Cloud, endpoint: str, *, tenant: str | None = None) -> None:
         """`tenant` is the account's, where it is another one than the login's own."""
         self._calls = Authoring(cloud, endpoint, tenant=tenant)
+
+    @property
+    def now(self) -> datetime | None:
+        """What time Azure said it was in its last answer; None before the first."""
+        return self._calls.at
+
+    def model(self, name: str) -> ModelView:
+        """A model that the account can see, base or tuned, by its full name; raises NotFound."""
+        return self._calls.get(f"models/{name}", ModelView)
+
+    def models(self) -> list[ModelView]:
+        """The models that the account can see."""
+        return self._calls.get("models", _Models).data
 
     def create(self, body: dict[str, Any]) -> JobView:
         """A job, made; sent once: after Unreachable it may be there or not."""
