@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from infra.errors import Mistake, NotFound, NotReady, SpecError
 from infra.ports.finetuning import CheckpointView, JobView
 from infra.spec import ModelRecord, Project, load_record
@@ -82,6 +84,7 @@ def put(project: Project, name: str, content: str) -> Written:
     if not is_record_name(name):
         raise SpecError([Mistake("command line", 0, "--name", f'"{name}" is no name of a file in stacks/models')])
     file = project.record_file(name)
+    _checked(content, project.shown(file))
     old = file.read_text("utf-8") if file.exists() else None
     content = _with_evaluation(content, old)
     record = _checked(content, project.shown(file))
@@ -97,13 +100,28 @@ def put(project: Project, name: str, content: str) -> Written:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    return Written(file, diff(old, content, project.shown(file)) if old is not None else "", is_new=old is None)
+    return Written(file, _changed(old, content, project.shown(file)), is_new=old is None)
 
 
-def diff(old: str, new: str, name: str) -> str:
-    """What changed, as a unified diff."""
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
-    return "\n".join(lines)
+def compared(old: str, new: str, a: str, b: str) -> str:
+    """What is otherwise in the second of two records, as a unified diff; comments and order do not count.
+
+    Raises SpecError for a text that is no record.
+    """
+    left, right = (_plain(_checked(text, name)) for text, name in ((old, a), (new, b)))
+    return "\n".join(difflib.unified_diff(left.splitlines(), right.splitlines(), a, b, lineterm="", n=1))
+
+
+def _plain(record: ModelRecord) -> str:
+    whole = msgspec.to_builtins(record)
+    whole["trained"] = {key: value for key, value in whole["trained"].items() if value not in (None, {}, [])}
+    return write({key: value for key, value in whole.items() if value not in (None, {}, [])})
+
+
+def _changed(old: str | None, new: str, name: str) -> str:
+    """The diff of an existing record, which may have been no record at all."""
+    lines = difflib.unified_diff((old or "").splitlines(), new.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
+    return "" if old is None else "\n".join(lines)
 
 
 # --- the line that a model comes from ------------------------------------------------------------------------------
