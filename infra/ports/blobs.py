@@ -8,17 +8,16 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from infra.errors import HearthError, NotFound, Refused, Unreachable
-from infra.ports.cloud import IMPORTING, Cloud, brief, login_error
-
-if TYPE_CHECKING:
-    from azure.storage.blob import BlobClient
+from infra.ports.cloud import IMPORTING, TIMEOUT, Cloud, brief, login_error
 
 LIFETIME = timedelta(hours=2)
 """How long a signature holds: an import takes an hour at most (capability MaxUserFileImportDurationInHours)."""
+_TRIES = 3
+_CHUNK = 1 << 20
 _HOST = re.compile(r"(?P<root>https://(?:[^/]+/)?(?P<account>[a-z0-9]{3,24})\.blob\.[^/]+)/(?P<path>.+)")
 
 
@@ -48,13 +47,22 @@ class Blob:
         return str(found.etag).strip('"'), int(found.size)
 
     def save(self, to: Path) -> None:
-        """Read it into a file; raises as `state`."""
+        """Read it into a file; raises as `state`. Begun anew, twice, where it breaks off."""
+        import requests
 
-        def read(blob: BlobClient) -> None:
-            with to.open("wb") as opened:
-                blob.download_blob(max_concurrency=4).readinto(opened)
-
-        self._asked(read)
+        host = urlsplit(self.address).netloc
+        for number in range(_TRIES):
+            try:
+                with self._cloud.session.get(self.signed(), stream=True, timeout=TIMEOUT) as answer:
+                    if not answer.ok:
+                        raise self._no(answer.status_code, answer.headers.get("x-ms-error-code", ""))
+                    with to.open("wb") as opened:
+                        opened.writelines(answer.iter_content(_CHUNK))
+                    return
+            except requests.RequestException as error:  # its text may hold the address with its signature
+                if number == _TRIES - 1:
+                    fact = brief(error).partition("?")[0]
+                    raise Unreachable(f"{host} does not answer: {fact}") from None
 
     def signed(self) -> str:
         """Its address with a signature: the one given, or a short-lived one made from the login.
@@ -109,18 +117,19 @@ class Blob:
         failed: HearthError
         try:
             return ask()
-        except azure.ClientAuthenticationError as error:
-            failed = Refused(self._refused(error)) if error.status_code else login_error(error)
-        except azure.ResourceNotFoundError:
-            failed = NotFound(f"There is no blob at {self.address}", code="BlobNotFound", status=404)
         except azure.HttpResponseError as error:
-            failed = Refused(self._refused(error), status=error.status_code or 0)
+            code = str(getattr(error, "error_code", "") or "")
+            failed = self._no(error.status_code, code) if error.status_code else login_error(error)
         except azure.AzureError as error:
-            failed = Unreachable(f"{urlsplit(self.address).netloc} does not answer: {brief(error)}")
+            fact = brief(error).partition("?")[0]
+            failed = Unreachable(f"{urlsplit(self.address).netloc} does not answer: {fact}")
         raise failed from None  # the cause may hold the address with its signature
 
-    def _refused(self, error: Any) -> str:
-        code = getattr(error, "error_code", "") or ""
+    def _no(self, status: int, code: str) -> Refused:
+        """What a refusal means."""
+        if status == 404:
+            return NotFound(f"There is no blob at {self.address}", code=code or "BlobNotFound", status=404)
         with_what = "the signature in the environment" if self._signature else "the login"
         needs = "" if self._signature else "; it takes Storage Blob Data Reader and Storage Blob Delegator"
-        return f"{self.address} is not opened by {with_what} ({code or error.status_code}){needs}"
+        text = f"{self.address} is not opened by {with_what} ({code or status}){needs}"
+        return Refused(text, code=code, status=status)

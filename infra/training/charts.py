@@ -142,7 +142,7 @@ _PAGE = """\
 <title>{title}</title><style>
 body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
 body {{ color: #111827; background: #fff }}
-h1 {{ font-size: 1.4rem; overflow-wrap: anywhere }}
+h1 {{ font-size: 1.4rem }} h1, td {{ overflow-wrap: anywhere }}
 img {{ width: 100% }} table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #e5e7eb; vertical-align: top }}
 .bad th {{ color: #b91c1c }} .ok th {{ color: #047857 }}
