@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from infra.cli import check, data, doctor, drift, fleet, jobs, local, models, post, results, stack, tend, train
+from infra.cli import (
+    check,
+    data,
+    doctor,
+    drift,
+    fleet,
+    jobs,
+    local,
+    models,
+    post,
+    preview,
+    results,
+    stack,
+    tend,
+    train,
+    worker,
+)
 from infra.cli.rollout import app as rollout
 
 app = typer.Typer(
@@ -26,8 +42,10 @@ app.add_typer(models.app, name="models")
 app.command("train")(train.train)
 app.command("results")(results.results)
 app.command("checkpoints")(results.checkpoints)
+app.command("preview")(preview.preview)
 app.command("drift")(drift.drift)
 app.command("post")(post.post)
 app.add_typer(fleet.app, name="stack")
 app.add_typer(rollout.app, name="rollout")
+app.command("worker")(worker.worker)
 app.add_typer(local.app, name="local")
