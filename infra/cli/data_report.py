@@ -157,7 +157,6 @@ def for_programs(report: Report, mended: list[Mended]) -> dict[str, Any]:
                 "blank": one.blank,
                 "lineEnds": one.line_ends,
                 "duplicates": one.duplicates,
-                "ended": one.ended,
             }
             for one in mended
         ],
@@ -183,15 +182,13 @@ def changes(mended: Mended) -> str:
     if not mended.changed:
         return f"{mended.path}: the same as before, there was nothing to mend"
     parts = [
-        f"{number:,} {what}"
-        for number, what in (
-            (mended.marks, "stray byte-order marks taken away"),
-            (mended.blank, "blank lines taken away"),
-            (mended.line_ends, "line ends corrected"),
-            (mended.duplicates, "duplicates taken away"),
+        f"{_number(number, what)} {done}"
+        for number, what, done in (
+            (mended.marks, "stray byte-order mark", "taken away"),
+            (mended.blank, "blank line", "taken away"),
+            (mended.line_ends, "line end", "corrected"),
+            (mended.duplicates, "duplicate", "taken away"),
         )
         if number
     ]
-    if mended.ended:
-        parts.append("a line feed put at its end")
     return f"{mended.path}: {', '.join(parts)}; check this one again"

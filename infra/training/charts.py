@@ -73,6 +73,7 @@ def draw(results: Results, title: str, choice: Choice | None = None) -> Figure:
         if axis.get_legend_handles_labels()[0]:
             axis.legend(fontsize=8, frameon=False)
     axes[-1].set_xlabel("step")
+    axes[-1].xaxis.set_major_formatter("{x:,.0f}")
     return figure
 
 
@@ -141,6 +142,7 @@ _PAGE = """\
 <title>{title}</title><style>
 body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
 body {{ color: #111827; background: #fff }}
+h1 {{ font-size: 1.4rem }} h1, td {{ overflow-wrap: anywhere }}
 img {{ width: 100% }} table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #e5e7eb; vertical-align: top }}
 .bad th {{ color: #b91c1c }} .ok th {{ color: #047857 }}

@@ -11,6 +11,7 @@ import os
 import signal
 import stat
 import threading
+from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
@@ -22,7 +23,7 @@ import msgspec
 from infra.errors import HearthError
 from infra.spec import tuning
 from infra.training import cost, pieces, rules, scan, shapes, tokens
-from infra.training.digests import Ledger
+from infra.training.digests import Ledger, Marks
 from infra.training.rules import Finding
 from infra.training.shapes import Shape
 
@@ -80,7 +81,7 @@ class File(msgspec.Struct):
     """Role → texts, and their tokens (or characters)."""
     pictured: int = 0
     """Examples with images."""
-    repeats: set[int] = set()
+    repeats: Marks = msgspec.field(default_factory=Marks)
     """Lines that say what one before them says in a file of the same purpose."""
 
     def say(self, rule: str, text: str, line: int = 0, times: int = 1) -> None:
@@ -252,7 +253,7 @@ def _read(
         file = files[number]
         if part is None:
             continue
-        ledger.add(number, file.lines + 1, part.digests, part.skipped)
+        ledger.add(number, file.lines + 1, part.digests, array("I", part.at) if part.at else None)
         file.absorb(part, asked.keep)
         lengths[number] += part.length
         done += part.length
@@ -300,10 +301,11 @@ def _parts(jobs: Iterator[Job], processes: int) -> Iterator[tuple[int, scan.Part
     safe = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
     context = multiprocessing.get_context("fork" if safe else "spawn")
     waiting: deque[tuple[int, Future[scan.Part]]] = deque()
-    pool = ProcessPoolExecutor(processes, context, initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(processes, context, initializer=_begin)
     try:
         for number, piece, how in jobs:
-            waiting.append((number, pool.submit(scan.work, piece, how)))
+            with _interrupts_wait():
+                waiting.append((number, pool.submit(scan.work, piece, how)))
             if len(waiting) >= 3 * processes:
                 yield _outcome(*waiting.popleft())
         while waiting:
@@ -312,9 +314,29 @@ def _parts(jobs: Iterator[Job], processes: int) -> Iterator[tuple[int, scan.Part
         pool.shutdown(cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C goes to all processes; the first of them ends the others."""
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Python loses a Ctrl-C that comes while it forks: here it comes after that."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin() -> None:
+    """Ctrl-C goes to all processes: the first of them ends the others, and must not leave them behind when killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _outcome(number: int, future: Future[scan.Part]) -> tuple[int, scan.Part | None]:
@@ -333,9 +355,8 @@ def _compare(files: list[File], ledger: Ledger, keep: int) -> None:
     """Say which examples come twice, and which are in training and validation."""
     told: Counter[tuple[int, str]] = Counter()
     for before, later in ledger.repeats():
-        order = later.argsort()
-        for first, second in zip(before[order].tolist(), later[order].tolist(), strict=True):
-            one, two = ledger.place(first), ledger.place(second)
+        for at in later.argsort():
+            one, two = ledger.place(int(before[at])), ledger.place(int(later[at]))
             file = files[two.file]
             rule = "duplicate" if files[one.file].purpose == file.purpose else "overlap"
             file.broken[rule] = file.broken.get(rule, 0) + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import tempfile
+from array import array
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +16,29 @@ if TYPE_CHECKING:
 _IN_MEMORY = 16 << 20  # bytes
 _AT_ONCE = 1 << 20  # examples looked at together
 _WIDTH = 8
+
+
+class Marks:
+    """A set of lines, a bit each."""
+
+    def __init__(self) -> None:
+        """None of them."""
+        self._bits = bytearray()
+
+    def add(self, line: int) -> None:
+        """Mark a line."""
+        place = line >> 3
+        if place >= len(self._bits):
+            self._bits.extend(bytes(place - len(self._bits) + 1))
+        self._bits[place] |= 1 << (line & 7)
+
+    def __contains__(self, line: object) -> bool:
+        return isinstance(line, int) and line >> 3 < len(self._bits) and bool(self._bits[line >> 3] >> (line & 7) & 1)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Marks) and self._bits == other._bits
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Place(NamedTuple):
@@ -30,7 +54,8 @@ class _Stretch(NamedTuple):
     first: int
     file: int
     line: int
-    skipped: list[int]
+    at: array[int] | None
+    """How many lines further each example stands; None: one after the other."""
 
 
 class Ledger:
@@ -49,9 +74,11 @@ class Ledger:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._file.close()
 
-    def add(self, file: int, line: int, digests: bytes, skipped: list[int]) -> None:
-        """Examples of a file, from a line (from 1) on; `skipped`: lines, from 0 there, that hold none."""
-        self._stretches.append(_Stretch(self._count, file, line, skipped))
+    def add(self, file: int, line: int, digests: bytes, at: array[int] | None = None) -> None:
+        """Examples of a file, from a line (from 1) on; `at`: each one's line, from 0 there, if some hold none."""
+        if not digests:
+            return
+        self._stretches.append(_Stretch(self._count, file, line, at))
         self._starts.append(self._count)
         self._file.write(digests)
         self._count += len(digests) // _WIDTH
@@ -60,11 +87,7 @@ class Ledger:
         """Where an example stands."""
         found = self._stretches[bisect.bisect_right(self._starts, example) - 1]
         offset = example - found.first
-        for skipped in found.skipped:
-            if skipped > offset:
-                break
-            offset += 1
-        return Place(found.file, found.line + offset)
+        return Place(found.file, found.line + (found.at[offset] if found.at else offset))
 
     def repeats(self) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
         """Examples that say what one before them says: (the nearest before, the later one), in portions."""

@@ -138,7 +138,7 @@ def _preference(example: dict[str, Any]) -> Iterator[Broken]:
         yield from _talk(output, key, "preference", defined, waiting)
         roles = [m.get("role") for m in output if isinstance(m, dict)]
         yield from (("role", f"{key}: {_quoted(role)} has no place here, only assistant and tool")
-                    for role in roles if role in {"system", "developer", "user"})  # fmt: skip
+                    for role in roles if role in ("system", "developer", "user"))  # fmt: skip
         if "assistant" not in roles:
             yield "no-answer", f"{key}: no message of the assistant"
     yield from _image_count(example)

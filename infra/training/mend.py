@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Set
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import msgspec
@@ -23,13 +23,11 @@ class Mended(msgspec.Struct):
     """Blank lines taken away."""
     line_ends: int = 0
     duplicates: int = 0
-    ended: bool = False
-    """A line feed was put behind the last line."""
 
     @property
     def changed(self) -> bool:
         """Whether the copy differs at all."""
-        return bool(self.marks or self.blank or self.line_ends or self.duplicates or self.ended)
+        return bool(self.marks or self.blank or self.line_ends or self.duplicates)
 
 
 def target(path: Path) -> Path:
@@ -37,7 +35,7 @@ def target(path: Path) -> Path:
     return path.with_name(f"{path.stem}.fixed{path.suffix}")
 
 
-def mend(path: Path, repeats: Set[int], longest: int) -> Mended:
+def mend(path: Path, repeats: Container[int], longest: int) -> Mended:
     """Write the copy, whole or not at all. Raises OSError where it cannot be read or written.
 
     `repeats` are the lines, from 1, that say what one before them says; a line longer than `longest` bytes is copied.
@@ -56,8 +54,8 @@ def mend(path: Path, repeats: Set[int], longest: int) -> Mended:
     return mended
 
 
-def _kept(path: Path, size: int, repeats: Set[int], longest: int, mended: Mended) -> Iterator[bytes]:
-    """The lines of the copy, each with its line feed."""
+def _kept(path: Path, size: int, repeats: Container[int], longest: int, mended: Mended) -> Iterator[bytes]:
+    """The lines of the copy, each with its line feed if it had one."""
     with path.open("rb") as file:
         start = _MARK if file.read(_MARK) == scan.BOM else 0
     if start:
@@ -70,16 +68,17 @@ def _kept(path: Path, size: int, repeats: Set[int], longest: int, mended: Mended
                 yield from _copied(piece, block)
                 continue
             lines = block.split(b"\n")
+            ends = [b"\n"] * len(lines)
             if lines[-1] == b"":
                 lines.pop()
-            elif piece.last:
-                mended.ended = True
-            for line in lines:
+            else:
+                ends[-1] = b""  # a line feed here would hide that the file was cut off
+            for line, end in zip(lines, ends, strict=False):
                 number += 1
                 if number in repeats:
                     mended.duplicates += 1
                 elif (kept := _line(line, mended)) is not None:
-                    yield kept + b"\n"
+                    yield kept + end
 
 
 def _line(line: bytes, mended: Mended) -> bytes | None:

@@ -83,9 +83,8 @@ def _quickly(body: str, width: int) -> Column | None:
     if not filled.strip():
         return np.empty((0, width))
     signs = np.frombuffer(filled.encode(), dtype=np.uint8)
-    ends = np.flatnonzero(signs == ord("\n"))
-    commas = np.cumsum(signs == ord(","))[ends]
-    if (np.diff(commas, prepend=0) != width - 1).any():
+    ends = signs[(signs == ord(",")) | (signs == ord("\n"))] == ord("\n")  # of each cell: whether it ends its row
+    if len(ends) % width or not ends[width - 1 :: width].all() or ends.sum() * width != len(ends):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)  # numpy's word for what is no number
@@ -93,9 +92,9 @@ def _quickly(body: str, width: int) -> Column | None:
             cells = np.fromstring(filled.replace("\n", ",")[:-1], sep=",")
         except (DeprecationWarning, ValueError):
             return None
-    if len(cells) != width * len(ends):
+    if len(cells) != len(ends):
         return None
-    rows = cells.reshape(len(ends), width)
+    rows = cells.reshape(-1, width)
     return rows if not np.isnan(rows[:, 0]).any() else None
 
 

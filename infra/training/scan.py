@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable
+from itertools import compress
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,6 +20,8 @@ from infra.training.rules import Finding
 from infra.training.shapes import Shape
 
 BOM = b"\xef\xbb\xbf"
+ROLES = {"system", "developer", "user", "assistant", "tool", "function", "prompt", "completion", "tools", "functions"}
+"""Whose texts are counted apart; all others together, for there may be as many as lines."""
 _MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
@@ -40,8 +43,8 @@ class Part(msgspec.Struct):
     lines: int = 0
     length: int = 0
     """Bytes."""
-    skipped: list[int] = []
-    """Lines that hold no example."""
+    at: bytes = b""
+    """The line of every example, 4 bytes each; empty where every line holds one."""
     digests: bytes = b""
     """8 bytes an example: the same for two that say the same, however they are written."""
     broken: dict[str, int] = {}
@@ -106,7 +109,7 @@ class Scanner:
         self._measure: Callable[[str], int] = (tokens.counter(how.encoding) if how.encoding else None) or len
         self._around = (tokens.MESSAGE, tokens.EXAMPLE) if how.encoding else (0, 0)
         self._lines = self._length = self._pictured = 0
-        self._skipped: list[int] = []
+        self._skipped = array("I")
         self._digests = array("Q")
         self._sizes: list[int] = []
         self._plain: dict[type, list[int]] = {kind: [] for kind in _PLAIN}
@@ -141,22 +144,33 @@ class Scanner:
         return Part(
             lines=self._lines,
             length=self._length,
-            skipped=self._skipped,
+            at=self._at().tobytes() if self._skipped else b"",
             digests=self._digests.tobytes(),
-            broken=dict(self._broken),
+            broken=dict(+self._broken),
             findings=self._findings,
             sizes=dict(Counter(self._sizes)),
             roles={role: (len(sizes), sum(sizes)) for role, sizes in roles.items()},
             pictured=self._pictured,
         )
 
+    def _at(self) -> array[int]:
+        """The lines that hold an example."""
+        holds = bytearray(b"\1") * self._lines
+        for line in self._skipped:
+            holds[line] = 0
+        return array("I", compress(range(self._lines), holds))
+
     def _check(self, lines: list[bytes], *, unfinished: bool) -> None:
         """The loop that everything waits for: names are local, and nothing is done twice."""
         measure, quick, decode, assistant = self._measure, self._quick, _decode, _Assistant
         digest, tell, size_of = xxhash.xxh3_64_intdigest, self._digests.append, self._sizes.append
         per_message, per_example = self._around
+        blank: list[int] = []
         per_kind = {kind: (sizes.append, salt) for salt, (kind, sizes) in enumerate(self._plain.items(), 1)}
         for number, line in enumerate(lines):
+            if not line:
+                blank.append(self._lines + number)
+                continue
             if quick:
                 try:
                     messages = decode(line).messages
@@ -176,26 +190,32 @@ class Scanner:
                     tell(seed)
                     continue
             self._thorough(line, number, unfinished=unfinished and number == len(lines) - 1)
+        for at in blank[: self._how.keep]:
+            self._say(at, "blank-line", "is empty")
+        self._broken["blank-line"] += len(blank[self._how.keep :])
+        self._skipped.extend(blank)
 
     # --- the thorough look -----------------------------------------------------------------------------------------
 
     def _thorough(self, line: bytes, number: int, *, unfinished: bool) -> None:
-        at = self._lines + number
+        at, digest = self._lines + number, None
         while line.startswith(BOM):
             self._say(at, "stray-bom", "a byte-order mark")
             line = line[3:]
+            digest = _digest(line) if self._quick else None  # it may say what a line without a mark says
         example = self._object(line, at, unfinished=unfinished)
         if example is None:
             self._skipped.append(at)
             return
         try:
-            self._look(example, at)
+            self._look(example, at, digest)
         except RecursionError:
             self._say(at, "too-deep", "objects within objects, too many to follow")
             self._skipped.append(at)
 
-    def _look(self, example: dict[str, Any], at: int) -> None:
-        digest = xxhash.xxh3_64_intdigest(msgspec.json.encode(example, order="sorted"))
+    def _look(self, example: dict[str, Any], at: int, digest: int | None) -> None:
+        if digest is None:
+            digest = xxhash.xxh3_64_intdigest(msgspec.json.encode(example, order="sorted"))
         broken, texts = list(examine.broken(example, self._how.shape)), list(examine.texts(example))
         for rule, text in broken:
             self._say(at, rule, text)
@@ -204,13 +224,13 @@ class Scanner:
         per_message, size = self._around
         for role, text in texts:
             found = self._measure(text)
-            self._others.setdefault(role[:20], []).append(found)
+            self._others.setdefault(role if role in ROLES else "?", []).append(found)
             size += found + per_message
         self._sizes.append(size)
 
     def _object(self, line: bytes, at: int, *, unfinished: bool) -> dict[str, Any] | None:
         """The object that a line holds; None, and said why, where it holds none."""
-        if not line or line.isspace():
+        if not line or line.isspace():  # empty: it was nothing but a mark
             self._say(at, "blank-line", "nothing but white space" if line else "is empty")
             return None
         try:
@@ -235,6 +255,18 @@ class Scanner:
         self._broken[rule] += 1
         if self._broken[rule] <= self._how.keep:
             self._findings.append(Finding(at, rule, text))
+
+
+def _digest(line: bytes) -> int | None:
+    """The digest that the quick look gives a line; None for a line that it lets not through."""
+    try:
+        messages = _decode(line).messages
+    except _MALFORMED:
+        return None
+    kinds, seed = list(_PLAIN), 0
+    for message in messages:
+        seed = xxhash.xxh3_64_intdigest(message.content.encode(), seed ^ (kinds.index(message.__class__) + 1))
+    return seed if messages[-1].__class__ is _Assistant else None
 
 
 def _malformed(line: bytes, error: Exception, *, unfinished: bool) -> tuple[str, str]:

@@ -10,14 +10,6 @@ from infra.training import dataset, rules
 from infra.training.dataset import Asked
 from tests.training import cases
 
-COMPANIONS = {
-    "duplicate": set(),
-    "overlap": set(),
-    "line-too-long": set(),
-    "no-answer": set(),
-    "overlap-all": set(),
-}
-
 
 @pytest.mark.parametrize("file", cases.SOUND, ids=lambda file: file.stem)
 def test_sound_data_of_every_shape_break_no_rule(file: Path):
@@ -64,7 +56,7 @@ def test_wide_characters_are_recognised_with_and_without_their_mark(encoding: st
     assert set(found.broken) == {"encoding"}, "and not a fault a line"
 
 
-def test_a_file_of_512_million_bytes_is_told_as_too_large_in_little_memory(tmp_path: Path):
+def test_a_file_of_512_million_bytes_is_told_as_too_large_and_its_one_line_as_too_long(tmp_path: Path):
     file = cases.write(tmp_path / "a.jsonl")
     with file.open("r+b") as opened:
         opened.truncate(512_000_000)
@@ -113,3 +105,12 @@ def require_one_line_each(found: dataset.File) -> None:
     for finding in found.findings:
         assert finding.text
         assert finding.text.isprintable()
+
+
+def test_a_role_that_is_no_text_is_told_in_every_shape(tmp_path: Path):
+    asked = (
+        b'{"input": {"messages": [{"role": [], "content": "?"}]}, "preferred_output": [{"role": {}, "content": "a"}], '
+    )
+    (tmp_path / "a").write_bytes(asked + b'"non_preferred_output": [{"role": [], "content": "b"}]}')
+    (found,) = dataset.check(Asked([tmp_path / "a"])).files
+    assert found.broken["role"] == 3
