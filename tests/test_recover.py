@@ -73,7 +73,7 @@ def test_a_process_of_this_machine_that_lives_keeps_its_lock_whatever_is_said(
 
 def test_a_backend_that_shows_no_locks_is_not_said_to_be_free_of_them(tmp_path: Path):
     remote = Backend(tmp_path, "hearth", {"PULUMI_BACKEND_URL": "azblob://state?storage_account=contoso"})
-    with pytest.raises(Refused, match="only pulumi can see.*pulumi cancel --yes --stack prod-swe"):
+    with pytest.raises(Refused, match=r"only pulumi can see.*pulumi cancel --yes --stack prod-swe"):
         recover(tmp_path, STACK, remote, "runner-1")
     assert recover(tmp_path, STACK, remote).removed_locks == ()
 
