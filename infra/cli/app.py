@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from infra.cli import check, doctor, drift, fleet, local, post, stack, tend
+from infra.cli import check, data, doctor, drift, fleet, local, post, preview, stack, tend, worker
 from infra.cli.rollout import app as rollout
 
 app = typer.Typer(
@@ -20,8 +20,11 @@ app.command("tend")(tend.tend)
 app.command("chat")(stack.chat)
 app.command("recover")(stack.recover)
 app.command("adopt")(stack.adopt)
+app.add_typer(data.app, name="data")
+app.command("preview")(preview.preview)
 app.command("drift")(drift.drift)
 app.command("post")(post.post)
 app.add_typer(fleet.app, name="stack")
 app.add_typer(rollout.app, name="rollout")
+app.command("worker")(worker.worker)
 app.add_typer(local.app, name="local")

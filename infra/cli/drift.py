@@ -25,7 +25,6 @@ def drift(
     Exits 1 when something differs, 3 when Azure or a stack could not be looked at.
     """
     from infra.gitops import drift as look
-    from infra.gitops import markdown as page
 
     names = place.require_stacks(stacks or [])
     if markdown is not None:
@@ -40,7 +39,7 @@ def drift(
             typer.echo("\n".join(look.lines(row)))
         typer.echo(look.summary(rows, len(names)))
     if markdown is not None:
-        place.write(markdown, page.drift(rows, len(names)), "--markdown")
+        place.write(markdown, look.markdown(rows, len(names)), "--markdown")
     raise typer.Exit(max((row.code for row in rows), default=0))
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from infra.errors import HearthError, NotFound, Refused
-from infra.gitops.words import kind_of, move, shown
+from infra.gitops.words import cell, kind_of, move, shown, table
 from infra.ports.activity import ActivityLog, Entry
 from infra.ports.arm import Arm
 from infra.ports.foresee import Engine, Foreseen, Step, keys
@@ -236,3 +236,21 @@ def lines(row: Row) -> list[str]:
     if row.note:
         found.append(f"    {row.note}")
     return [*found, f"    up: {row.up}"]
+
+
+def markdown(rows: list[Row], stacks: int) -> str:
+    """What differs, for an issue; every value is made harmless."""
+    text = ["### hearth drift", "", f"{summary(rows, stacks)}."]
+    if rows:
+        text += ["", *table(("stack", "resource", "what", "who", "when (UTC)", "`up` would"), map(_cells, rows))]
+    return "\n".join(text) + "\n"
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    differing = "<br>".join(
+        f"{cell(d.path)}: {cell(shown(d.azure))} for {cell(shown(d.state))}" for d in row.differences
+    )
+    what = "<br>".join(filter(None, (cell(row.what), differing, cell(row.note))))
+    who = " ".join(filter(None, (cell(row.who), f"({cell(row.ours)})" if row.ours else "")))
+    when = f"{row.at:%Y-%m-%d %H:%M}" if row.at else ""
+    return (cell(row.stack), cell(f"{row.kind} {row.resource}".strip()), what, who, when, cell(row.up))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 _KINDS = {
@@ -36,3 +37,8 @@ _ESCAPED = str.maketrans({"|": "\\|", "\n": " ", "\r": " ", "<": "&lt;", "`": "'
 def cell(text: str) -> str:
     """A text for a cell of a markdown table: no markup of its own, and nobody is called by name."""
     return text.translate(_ESCAPED)
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A markdown table; the cells are harmless already."""
+    return [f"| {' | '.join(titles)} |", f"|{' --- |' * len(titles)}", *(f"| {' | '.join(row)} |" for row in rows)]

@@ -6,8 +6,8 @@ Views are plain; Azure's own words (SKU, provisioning state) are kept as Azure s
 from __future__ import annotations
 
 import email.utils
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -53,6 +53,8 @@ class AccountView:
     trusted_services: bool = False
     beyond: tuple[str, ...] = ()
     """Settings it has that a stack's file has no word for."""
+    capabilities: Mapping[str, str] = field(default_factory=dict)
+    """What Azure lets it do, such as MaxTrainingFileSize, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +373,7 @@ def _account(found: Any) -> AccountView:
         allowed_subnets=tuple(r.id for r in (rules.virtual_network_rules if rules else None) or []),
         trusted_services=bool(rules) and str(getattr(rules, "bypass", None)) == "AzureServices",
         beyond=tuple(_beyond(found)),
+        capabilities={c.name: c.value or "" for c in properties.capabilities or []},
     )
 
 

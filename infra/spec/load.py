@@ -125,6 +125,7 @@ class _Loading:
             subscription=parts["subscription"],
             location=parts["location"],
             production=settings.production,
+            gaps=settings.gaps,
             labels=settings.labels,
             account=parts["account"],
             access=tuple(parts["access"]),

@@ -51,6 +51,7 @@ class StackSettings(Written, frozen=True):
     """`hearth:stack`."""
 
     production: bool = False
+    gaps: bool = False
     labels: Tags = {}
 
 
@@ -273,6 +274,8 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     subscription: str
     location: str
     production: bool
+    gaps: bool = False
+    """Whether a deployment may be made anew, though its callers get no answer meanwhile."""
     labels: Tags
     account: Account
     access: tuple[Access, ...]

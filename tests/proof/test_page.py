@@ -12,7 +12,7 @@ import pytest
 
 from infra.cli.rollout import page
 from tests.proof import debian
-from tests.rollout.telling import bad, good
+from tests.rollout.telling import bad, good, wide
 
 pytestmark = pytest.mark.proof
 
@@ -24,7 +24,7 @@ ASKING = """
     if (box.left < drawn.left - 1 || box.right > drawn.right + 1 || box.bottom > drawn.bottom + 1 || !box.width)
       outside.push(bar.outerHTML);
   }
-  const texts = [...document.querySelectorAll("svg text.time, svg text.stack, svg text.region")];
+  const texts = [...document.querySelectorAll("svg text.time, svg text.stack, svg text.region, svg text.state")];
   const boxes = texts.map(text => [text.textContent, text.getBoundingClientRect()]);
   const over = boxes.flatMap(([a, one], i) => boxes.slice(i + 1).filter(([b, other]) =>
     one.left < other.right && other.left < one.right && one.top < other.bottom - 2 && other.top < one.bottom - 2
@@ -55,7 +55,7 @@ def browse(chromium: list[str], *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("tale", [good, bad])
+@pytest.mark.parametrize("tale", [good, bad, wide])
 @pytest.mark.parametrize("width", [1320, 700])
 def test_the_browser_draws_every_bar_inside_and_no_label_over_another(
     chromium: list[str], tmp_path: Path, tale: object, width: int

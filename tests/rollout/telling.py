@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from infra.rollout.plan import Quota
 from infra.rollout.values import Event, Phase, Plan
 from tests.rollout.planning import NEW, facts, observed, plan, stack, wave, wish
@@ -133,3 +135,25 @@ def bad() -> tuple[Plan, list[Event]]:
     tape("rollbackDone")
     tape("ended", text="prod-uks, prod-weu failed", data={"outcome": "rolledBack"})
     return made, tape.events
+
+
+def wide() -> tuple[Plan, list[Event]]:
+    """Under way, with long names: more stacks than there is room for."""
+    made, tape = fleet(), Tape("2026-11-23-c")
+    canary, world = made.waves[0], made.waves[2]
+    targets = tuple(
+        msgspec.structs.replace(
+            world.targets[0], stack=f"production-of-support-with-words-{number:02}", location=region
+        )
+        for number, region in enumerate(["westeurope", "switzerlandnorth"] * 10)
+    )
+    tape("started", who="ann")
+    tape("waveStarted", "canary")
+    changes(tape, "canary", "prod-swe")
+    bakes(tape, "canary", 100_000, "prod-swe")
+    tape("waveStarted", "world")
+    for target in targets[:10]:
+        changes(tape, "world", target.stack)
+    tape("stepStarted", "world", targets[10].stack, phase="place")
+    tape("note", text="still at it", after=20)
+    return msgspec.structs.replace(made, waves=(canary, msgspec.structs.replace(world, targets=targets))), tape.events

@@ -281,7 +281,9 @@ def test_bytes_that_would_write_elsewhere_are_refused_whole(members: list[tuple[
     assert not (tmp_path / "up").exists()
 
 
-@pytest.mark.parametrize("packed", [b"", b"no tar", tar(("file", tarfile.REGTYPE, "x" * 10_000))[:-40]])
+@pytest.mark.parametrize(
+    "packed", [b"", b"no tar", tar(("file", tarfile.REGTYPE, "x" * 10_000))[:-40]], ids=["empty", "no tar", "cut off"]
+)
 def test_bytes_that_are_no_export_are_an_error_of_ours(packed: bytes, tmp_path: Path):
     with pytest.raises(HearthError, match="cannot be unpacked"):
         export.unpack(packed, tmp_path, "r1")

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from infra.cli.rollout import page, story, view
 from infra.rollout.values import Event
-from tests.rollout.telling import NASTY, START, Tape, bad, changes, fleet, good
+from tests.rollout.telling import NASTY, START, Tape, bad, changes, fleet, good, wide
 
 
 def states(events: list[Event]) -> dict[str, str]:
@@ -203,7 +203,7 @@ def drawing(text: str) -> ElementTree.Element:
     return ElementTree.fromstring(found[0])  # noqa: S314  it is our own
 
 
-@pytest.mark.parametrize("tale", [good, bad])
+@pytest.mark.parametrize("tale", [good, bad, wide])
 def test_the_page_is_whole_and_needs_nothing_else(tale: object):
     text = page.html(*tale())  # type: ignore[operator]
     outline = Outline(text)

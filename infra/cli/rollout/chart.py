@@ -17,6 +17,8 @@ _THIN, _MANY = 14, 60
 """Height of a row where there are more stacks than these."""
 _SHORTEST = 3.0
 """A bar's width at least, that it can be seen."""
+_LONGEST = 26
+"""Letters that have room before the timeline: a stack's name, with its region where both have."""
 _GAP = 86
 """Between two times on the axis."""
 PHASES = {"place": "new model placed", "switch": "callers switched", "retire": "old model gone", "undo": "undone"}
@@ -92,7 +94,7 @@ class _Chart:
     def _pauses(self, height: float) -> Iterator[str]:
         for bar in self.told.pauses:
             title = f"paused for {story.span(bar.seconds(self.told.now))}: {bar.text}"
-            yield self._bar(bar, 34, height - 34, "pause", title)
+            yield self._bar(bar, _TOP, height - _TOP, "pause", title)
 
     # --- rows ------------------------------------------------------------------------------------------------------
 
@@ -116,9 +118,11 @@ class _Chart:
     def _target(self, target: TargetStory) -> Iterator[str]:
         middle, thick = self.y + self.row / 2, self.row - 8
         size = "" if self.row == _ROW else " small"
-        yield _text(28, middle + 4, target.target.stack, f"stack{size}")
-        if not size:
-            yield _text(_LEFT - 14, middle + 4, target.target.location, "region", anchor="end")
+        name, region = target.target.stack, target.target.location
+        shown = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 9]}…{name[-8:]}"
+        yield _text(28, middle + 4, shown, f"stack{size}", title=name if shown != name else "")
+        if not size and len(shown) + len(region) <= _LONGEST:
+            yield _text(_LEFT - 14, middle + 4, region, "region", anchor="end")
         yield f'<line class="track" x1="{_LEFT}" x2="{_RIGHT}" y1="{middle:.1f}" y2="{middle:.1f}"/>'
         for bar in (bar for bar in target.bars if bar.kind != "gate"):
             kind = f"bar {bar.kind}" + ("" if bar.state in {"done", "running"} else " broken")

@@ -72,14 +72,19 @@ def _wrong(told: Story) -> str:
 def _targets(told: Story) -> str:
     rows, gaps = [], any(target.gap is not None for target in told.targets)
     for target in told.targets:
-        moves: Sequence[Move | None] = target.target.moves or (None,)
-        for number, move in enumerate(moves):
-            first = [target.wave, target.target.stack, target.target.location] if not number else ["", "", ""]
-            last = [STATES[target.state], _took(target, told.now)] if not number else ["", ""]
-            last += [_gap(target) if not number else ""] if gaps else []
-            rows.append(_row([*first, *_move(move), *last], {6: f"state {target.state}"}))
-    titles: tuple[str, ...] = ("wave", "stack", "region", "deployment", "from → to", "how", "state", "worked on")
-    titles += ("callers' gap",) if gaps else ()
+        about = [
+            target.wave,
+            target.target.stack,
+            target.target.location,
+            STATES[target.state],
+            _took(target, told.now),
+        ]
+        about += [_gap(target)] if gaps else []
+        for number, move in enumerate(target.target.moves or (None,)):
+            cells = [*(about if not number else [""] * len(about)), *_move(move)]
+            rows.append(_row(cells, {3: f"state {target.state}"}))
+    titles = ("wave", "stack", "region", "state", "worked on", *(["callers' gap"] if gaps else []), "deployment",
+              "from → to", "how")  # fmt: skip
     return _section("Stacks", _table(titles, rows))
 
 

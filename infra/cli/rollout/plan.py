@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,25 +40,37 @@ def plan(
     if as_json:
         typer.echo(json.dumps({"digest": made.digest, **msgspec.to_builtins(made)}, indent=2))
     elif as_tree:
-        _print(planned.tree(made, currency))
+        put(planned.tree(made, currency))
     else:
-        for number, wave in enumerate(made.waves, 1):
-            _print(planned.heading(wave, number))
-            _print(planned.table(wave, currency))
-            for note in planned.notes(wave):
-                typer.echo(f"   {note}")
-            typer.echo()
-        typer.echo(planned.summary(made, currency))
-        typer.echo(planned.digest(made))
+        show(made, currency)
     if any(target.standing == "refused" for wave in made.waves for target in wave.targets):
         raise typer.Exit(1)
 
 
-def make(project: Project) -> Plan:
-    """The plan of the files as they are. Raises SpecError, and what looking raises of the cloud as a whole."""
+def show(made: Plan, currency: str) -> None:
+    """Print a plan for people."""
+    from infra.cli.rollout import planned
+
+    for number, wave in enumerate(made.waves, 1):
+        put(planned.heading(wave, number))
+        put(planned.table(wave, currency))
+        for note in planned.notes(wave):
+            typer.echo(f"   {note}")
+        typer.echo()
+    typer.echo(planned.summary(made, currency))
+    typer.echo(planned.digest(made))
+
+
+def make(project: Project, only: Collection[str] | None = None) -> Plan:
+    """The plan of the files as they are; with `only` of these stacks alone, waves without any of them left out.
+
+    Raises SpecError, and what looking raises of the cloud as a whole.
+    """
     from infra.rollout import plan as planning
 
     wish = wanted(project)
+    if only is not None:
+        wish = planning.of_these(wish, only)
     return planning.make(wish, observe(project, wish), commit(project.root))
 
 
@@ -76,8 +89,11 @@ def wanted(project: Project) -> Wanted:
     return Wanted(fleet=project.name, rollout=rollout, stacks=read, unread=wrong, limits=limits.load())
 
 
-def observe(project: Project, wish: Wanted) -> dict[str, Observed]:
-    """What stands at the stacks of the rollout, looked at side by side; without a login their outputs alone."""
+def observe(project: Project, wish: Wanted, *, login: bool = False) -> dict[str, Observed]:
+    """What stands at the stacks of the rollout, looked at side by side.
+
+    Without a login it is their outputs alone; where `login` demands one, that raises LoginFailed.
+    """
     from infra.errors import LoginFailed
     from infra.ports.arm import Arm
     from infra.ports.cloud import Cloud
@@ -90,6 +106,8 @@ def observe(project: Project, wish: Wanted) -> dict[str, Observed]:
     try:
         return eyes.observe(names, wish.stacks, backend, Arm(cloud), Metrics(cloud), tokens)
     except LoginFailed as error:
+        if login:
+            raise
         typer.echo(f"Azure was not looked at, only the stacks' outputs: {error}", err=True)
         return eyes.observe(names, {}, backend, Arm(cloud), Metrics(cloud), tokens)
 
@@ -111,8 +129,8 @@ def commit(root: Path) -> str:
     return f"{head} and changes" if git("status", "--porcelain", "--", ".") else head
 
 
-def _print(what: object) -> None:
-    """A log has no width of its own; a table folded at 80 columns is no table."""
+def put(what: object) -> None:
+    """Print what Rich draws. A log has no width of its own; a table folded at 80 columns is no table."""
     from rich.console import Console
 
     console = Console()
