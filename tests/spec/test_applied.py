@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,13 @@ def test_the_program_is_its_files_and_nothing_that_lies_beside_them(tmp_path: Pa
     assert len({before, locked, applied.program(tmp_path)}) == 3
 
 
-def test_the_program_is_named_file_by_file_and_none_of_them_is_gone():
+def test_the_program_is_all_that_a_run_imports_and_none_of_it_is_gone():
     root = Path(__file__).parents[2]
     assert [name for name in applied.PROGRAM if not (root / name).exists()] == []
+    every = "import infra.program, infra.keepalive.stacks, components.keep_alive, sys; "
+    told = "print(*[m.__file__ for n, m in sys.modules.items() if n.split('.')[0] in ('infra', 'components')])"
+    said = subprocess.run([sys.executable, "-c", every + told], cwd=root, capture_output=True, text=True, check=True)
+    files = [Path(name).relative_to(root).as_posix() for name in said.stdout.split()]
+    assert {"infra/program.py", "components/account.py"} <= set(files)
+    folders = tuple(name for name in applied.PROGRAM if name.endswith("/"))
+    assert [file for file in files if file not in applied.PROGRAM and not file.startswith(folders)] == []
