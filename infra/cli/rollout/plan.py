@@ -40,18 +40,25 @@ def plan(
     if as_json:
         typer.echo(json.dumps({"digest": made.digest, **msgspec.to_builtins(made)}, indent=2))
     elif as_tree:
-        _print(planned.tree(made, currency))
+        put(planned.tree(made, currency))
     else:
-        for number, wave in enumerate(made.waves, 1):
-            _print(planned.heading(wave, number))
-            _print(planned.table(wave, currency))
-            for note in planned.notes(wave):
-                typer.echo(f"   {note}")
-            typer.echo()
-        typer.echo(planned.summary(made, currency))
-        typer.echo(planned.digest(made))
+        show(made, currency)
     if any(target.standing == "refused" for wave in made.waves for target in wave.targets):
         raise typer.Exit(1)
+
+
+def show(made: Plan, currency: str) -> None:
+    """Print a plan for people."""
+    from infra.cli.rollout import planned
+
+    for number, wave in enumerate(made.waves, 1):
+        put(planned.heading(wave, number))
+        put(planned.table(wave, currency))
+        for note in planned.notes(wave):
+            typer.echo(f"   {note}")
+        typer.echo()
+    typer.echo(planned.summary(made, currency))
+    typer.echo(planned.digest(made))
 
 
 def make(project: Project, only: Collection[str] | None = None) -> Plan:
@@ -117,8 +124,8 @@ def commit(root: Path) -> str:
     return f"{head} and changes" if git("status", "--porcelain", "--", ".") else head
 
 
-def _print(what: object) -> None:
-    """A log has no width of its own; a table folded at 80 columns is no table."""
+def put(what: object) -> None:
+    """Print what Rich draws. A log has no width of its own; a table folded at 80 columns is no table."""
     from rich.console import Console
 
     console = Console()
