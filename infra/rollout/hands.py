@@ -232,7 +232,8 @@ def _capacity(outputs: Mapping[str, Any] | None, deployment: str) -> int:
 def _held(stack: str, lock: Lock, waited: float) -> str:
     return (
         f"{stack} is being changed by {lock.owner} since {lock.since}, for longer than the {waited:.0f} s of "
-        f"limits.step; wait for it, or if it is gone for good on another machine: pulumi cancel --stack {stack}"
+        f"limits.step; wait for it, or if it is gone for good on another machine: "
+        f"hearth recover {stack} --dead-host {lock.host}"
     )
 
 
