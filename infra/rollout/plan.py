@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -48,16 +48,6 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     unread: Mapping[str, str] = {}
     """Stacks whose files cannot be read → why, in a line."""
     limits: Limits
-
-
-def of_these(wanted: Wanted, names: Collection[str]) -> Wanted:
-    """The same wish for some stacks alone; a wave that is left without one is left out."""
-    waves = tuple(
-        msgspec.structs.replace(wave, stacks=tuple(name for name in wave.stacks if name in names))
-        for wave in wanted.rollout.waves
-    )
-    rollout = msgspec.structs.replace(wanted.rollout, waves=tuple(wave for wave in waves if wave.stacks))
-    return msgspec.structs.replace(wanted, rollout=rollout)
 
 
 def make(wanted: Wanted, observed: Mapping[str, Observed], commit: str) -> Plan:

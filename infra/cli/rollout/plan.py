@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +22,9 @@ def plan(
     as_tree: Annotated[bool, typer.Option("--tree", help="Print it as a tree, with models in full.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print for programs.")] = False,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write it to this file too.")] = None,
+    hand_on: Annotated[
+        bool, typer.Option("--hand-on", help="In a pipeline: give later jobs the digest, as this step's output.")
+    ] = False,
 ) -> None:
     """Show what `hearth rollout start` would do: wave by wave, which stack gets which model, how, and what it costs.
 
@@ -37,6 +40,10 @@ def plan(
     made, currency = make(place.project()), limits.load().hosting.currency
     if markdown is not None:
         place.write(markdown, planned.markdown(made, currency), "--markdown")
+    if hand_on:
+        from infra.ports import repos
+
+        repos.of(os.environ).hand_on("digest", made.digest)
     if as_json:
         typer.echo(json.dumps({"digest": made.digest, **msgspec.to_builtins(made)}, indent=2))
     elif as_tree:
@@ -61,16 +68,11 @@ def show(made: Plan, currency: str) -> None:
     typer.echo(planned.digest(made))
 
 
-def make(project: Project, only: Collection[str] | None = None) -> Plan:
-    """The plan of the files as they are; with `only` of these stacks alone, waves without any of them left out.
-
-    Raises SpecError, and what looking raises of the cloud as a whole.
-    """
+def make(project: Project) -> Plan:
+    """The plan of the files as they are. Raises SpecError, and what looking raises of the cloud as a whole."""
     from infra.rollout import plan as planning
 
     wish = wanted(project)
-    if only is not None:
-        wish = planning.of_these(wish, only)
     return planning.make(wish, observe(project, wish), commit(project.root))
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from infra.gitops.words import cell
 from infra.rollout.values import Move, Plan, Standing, Target, Wave
 from infra.spec.duration import show
 
@@ -165,11 +166,6 @@ def extra(targets: list[Target]) -> float | None:
 def cost(amount: float | None, currency: str) -> str:
     """An amount of money."""
     return "not known" if amount is None else f"{amount:,.2f} {currency}"
-
-
-def cell(text: str) -> str:
-    """A text that no markdown takes for more."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
 def _row(cells: list[str] | tuple[str, ...]) -> str:

@@ -35,6 +35,9 @@ def start(
     ] = False,
     plan_digest: Annotated[str, typer.Option("--plan-digest", help="Begin only if the plan is still this one.")] = "",
     until: Annotated[str, UNTIL] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="After the waves, put up every stack that they have not put up.")
+    ] = False,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Watch it; or leave it to the workers at once.")
     ] = True,
@@ -43,10 +46,19 @@ def start(
 
     Runs from its own copy of the commit's files. Exits 0 when every stack serves its model, 1 when it failed, was
     rolled back, or stands and waits for a person; what to do then is said. Ctrl-C once: what runs is finished.
+
+    With --all a merge needs no other command: stacks whose wish changed and not their model, and those that no wave
+    names, get a plain `pulumi up` once every wave has succeeded.
     """
-    from infra.cli.rollout import executing
+    from infra.cli.rollout import executing, rest
 
     root, stay = place.root(), span(until)
+    if everything and not wait:
+        text = "needs to wait for the waves: leave --no-wait away"
+        raise SpecError([Mistake("hearth rollout start", 0, "--all", text)])
+    if everything and not _has_waves(root, commit):
+        _put_up(rest.put_up(root, commit, dirty=dirty, done=()))
+        return
     kept = executing.history(root)
     if kept.embedded and not wait:
         text = "needs workers: set HEARTH_DATABASE_URL and start hearth worker; without them this process does the work"
@@ -55,15 +67,42 @@ def start(
     try:
         rollout = _begun(kept, seat, root, commit, plan_digest, dirty=dirty, yes=yes)
         if rollout is None:
+            if everything:
+                _put_up(rest.put_up(root, commit, dirty=dirty, done=()))
             return
         if not wait:
             typer.echo(f"{rollout.id} has begun; watch it with: hearth rollout watch {rollout.id}")
             return
         outcome = seat.see_through(rollout)
+        if everything and outcome == "succeeded":
+            waves = kept.plan(rollout.id).waves
+            done = {target.stack for wave in waves for target in wave.targets if target.standing != "upToDate"}
+            _put_up(rest.put_up(root, commit, dirty=dirty, done=done))
     finally:
         seat.release()
         kept.close()
     finish(outcome, rollout)
+
+
+def _put_up(failed: list[str]) -> None:
+    if failed:
+        typer.echo(f"Not put up: {', '.join(failed)}. Mend it and start again: what is done stays done.")
+        raise typer.Exit(1)
+
+
+def _has_waves(root: Path, commit: str) -> bool:
+    """Whether the commit has a stacks/rollout.yaml."""
+    import subprocess
+
+    from infra.spec import open_project
+    from infra.spec.waves import FILE
+
+    file = open_project(root).stacks / FILE
+    if file.exists() and commit == "HEAD":
+        return True
+    name = f"{commit}:./{file.relative_to(root).as_posix()}"
+    shown = subprocess.run(["git", "cat-file", "-e", "--", name], cwd=root, capture_output=True, check=False)
+    return shown.returncode == 0
 
 
 def finish(outcome: Outcome, rollout: Rollout) -> None:
