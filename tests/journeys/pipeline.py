@@ -98,7 +98,7 @@ class Service:
         head = {"ref": branch, "repo": {"full_name": "eve/models" if fork else "contoso/models"}}
         base = {"ref": "main", "sha": self.git("rev-parse", "main", cwd=self.bare)}
         event = {"pull_request": {"number": number, "head": head, "base": base}}
-        return self.run(Run("preview", event, self.git("rev-parse", branch, cwd=self.bare)))
+        return self.run(Run("preview", event, self.git("rev-parse", f"refs/heads/{branch}", cwd=self.bare)))
 
     def merge(self, branch: str) -> str:
         """Merge a branch into main; the commit."""

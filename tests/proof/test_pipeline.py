@@ -140,7 +140,7 @@ def test_what_a_hand_changed_in_azure_becomes_an_issue_and_is_closed_when_it_is_
 def test_names_of_a_pull_request_never_reach_a_shell(rolling: Rolling, service: Service, branch: str):
     harm = "$(touch pwned) `touch pwned` <script>|@everyone"
     tree = {
-        f"stacks/models/{harm}.yaml".replace("/script", "script"): "model: x\n",
+        f"stacks/models/{harm}.yaml": "model: x\n",
         "stacks/Pulumi.x;touch pwned;.yaml": "config: {}\n",
         "stacks/Pulumi.one.yaml": service.file("stacks/Pulumi.one.yaml").replace(
             "capacity: 1}", f"capacity: 1}}\n    '{harm}': {{model: bot, sku: {{name: Standard, capacity: 1}}}}"
@@ -149,7 +149,8 @@ def test_names_of_a_pull_request_never_reach_a_shell(rolling: Rolling, service: 
     service.branch("harmless", dict(tree))
     service.git("update-ref", f"refs/heads/{branch}", "refs/heads/harmless", cwd=service.bare)
     asked = service.pull_request(branch)
-    assert not asked.ok
+    assert asked.outcomes == {"check": "failure", "preview": "failure"}
+    assert "touch pwned" in service.told(), "the comment names what is wrong"
     assert list(service.folder.rglob("pwned")) == []
     assert "<script>" not in asked.summary + service.told()
     assert "@everyone" not in asked.summary + service.told()
