@@ -77,23 +77,24 @@ def _be_a_runner(stage: Stage, github: hosts.Hosts) -> None:
     """What a runner of GitHub sets, pointed at the double."""
     event = stage.root.parent / "event.json"
     event.write_text(json.dumps({"pull_request": {"number": 7}}), "utf-8")
+    work = stage.root.parent
     stage.env |= {
         "GITHUB_ACTIONS": "true", "GITHUB_API_URL": f"{github.origin}/github", "GITHUB_REPOSITORY": "contoso/models",
         "GITHUB_TOKEN": hosts.TOKEN, "GITHUB_RUN_ID": "1", "GITHUB_EVENT_PATH": str(event),
-        "GITHUB_STEP_SUMMARY": str(stage.root.parent / "summary.md"), "GITHUB_OUTPUT": str(stage.root.parent / "output"),
+        "GITHUB_STEP_SUMMARY": str(work / "summary.md"), "GITHUB_OUTPUT": str(work / "output"),
     }  # fmt: skip
 
 
 def _tell(stage: Stage, github: hosts.Hosts) -> None:
     bare = stage.root.parent / "models.git"
     stage.tell("A bare repository with a fleet of two regions; the account that trains is up.")
+    for name in ("local-source", *(f"demo-{region}" for region in REGIONS)):
+        stage.run("pulumi", "--non-interactive", "stack", "init", name, shown=False)
     stage.commit("A fleet of two regions")
     stage.run("git", "branch", "-qM", "main", shown=False)
     subprocess.run(["git", "clone", "-q", "--bare", str(stage.root), str(bare)], check=True)
     stage.run("git", "remote", "set-url", "origin", str(bare), shown=False)
     stage.run("git", "fetch", "-q", "origin", shown=False)
-    for name in ("local-source", *(f"demo-{region}" for region in REGIONS)):
-        stage.run("pulumi", "--non-interactive", "stack", "init", name, shown=False)
     stage.run("pulumi", "--non-interactive", "up", "--yes", "--skip-preview", "--stack", "local-source", shown=False)
     stage.tell("The first push to main: rollout.yml puts it all up.")
     _roll_out(stage)
@@ -142,8 +143,8 @@ def _by_hand(stage: Stage) -> None:
     """Somebody with the deployer's login halves a capacity, past the pipeline."""
     env = {**os.environ, **stage.env}
     azure, trust = env["AZURE_AUTHORITY_HOST"], env["REQUESTS_CA_BUNDLE"]
-    form = {"client_id": env["AZURE_CLIENT_ID"], "client_secret": env["AZURE_CLIENT_SECRET"], "scope": f"{azure}/.default",
-            "grant_type": "client_credentials"}  # fmt: skip
+    who = {"client_id": env["AZURE_CLIENT_ID"], "client_secret": env["AZURE_CLIENT_SECRET"]}
+    form = {**who, "scope": f"{azure}/.default", "grant_type": "client_credentials"}
     login = f"{azure}/{env['AZURE_TENANT_ID']}/oauth2/v2.0/token"
     token = requests.post(login, data=form, verify=trust, timeout=30).json()["access_token"]
     outputs = json.loads(stage.run("pulumi", "stack", "output", "--json", "--stack", "demo-swe", shown=False))
