@@ -1,4 +1,4 @@
-"""Twenty real targets: a rollout's hands beside the same runs of `pulumi up` through the bare Automation API."""
+"""Twenty real targets: a whole rollout beside the same runs of `pulumi up` through the bare Automation API."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from typing import Any
 from pulumi import automation
 
 from benchmarks.report import Row
-from infra.rollout import export
 from infra.rollout.values import promotion
 from infra.spec.promotion import VARIABLE, encode
 from infra.toolchain import cli, progress
 from tests.desk import open_desk
-from tests.rollout.fleet import Fleet, without_job
+from tests.rollout.fleet import FIRST, Fleet, without_job
 
 TARGETS, AT_ONCE, ROUNDS = 20, 4, 2
 ROLLOUT = "bench"
+WAVES = 'waves: [{{name: all, targets: "local-target-*", concurrency: {at_once}, bake: 0s}}]\n'
 _CHILD_SUBREAPER = 36
 
 
@@ -68,9 +68,11 @@ def _fleet() -> Iterator[tuple[Fleet, list[str]]]:
             desk.up("local-source")
             fleet = Fleet(desk)
             names = [fleet.add(f"local-target-{number:02}") for number in range(TARGETS)]
+            for name in names[::2]:  # a region takes ten deployments of tuned models
+                desk.change(name, "swedencentral", "northcentralus")
             for name in names:
                 desk.pulumi("stack", "init", name)
-            fleet.taken(ROLLOUT)
+            fleet.repository.write("stacks/rollout.yaml", WAVES.format(at_once=AT_ONCE))
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 list(pool.map(desk.up, names))
             yield fleet, names
@@ -79,32 +81,36 @@ def _fleet() -> Iterator[tuple[Fleet, list[str]]]:
 
 
 def _turns(fleet: Fleet, names: list[str], better: str) -> dict[str, Callable[[], None]]:
-    """One way moves every target to the better model, the other one back: the same change, in place."""
-    source = export.folder(fleet.desk.root, ROLLOUT) / "source"
-    hands, command = fleet.hands(ROLLOUT), automation.PulumiCommand()
+    """A rollout moves every target to the better model, bare runs move them back: the same change, in place."""
+    command = automation.PulumiCommand()
+    record = fleet.desk.record_file("support-bot")
+    record.write_text(record.read_text().replace(FIRST, better))
+    fleet.repository.commit()
 
-    def step(name: str) -> None:
-        result = hands.step(ROLLOUT, fleet.target(name, better, beside=False), "place")
-        if not result.changes:
-            raise RuntimeError(f"{name} was not changed: {result.reason}")
+    def hearth() -> None:
+        running = fleet.desk.start("hearth", "rollout", "start", "--yes")
+        running.wait(1800)
+        if any(model != better for name in names for model in _serves(fleet, name)):
+            raise RuntimeError(f"not every target was moved: {running.said()}")
 
     def bare(name: str) -> None:
         told = promotion(ROLLOUT, fleet.target(name, better, beside=False), "undo")
         env = {**fleet.desk.env, VARIABLE: encode(told)}
         options = automation.LocalWorkspaceOptions(env_vars=env, pulumi_command=command)
-        stack = automation.select_stack(name, work_dir=str(source), opts=options)
+        stack = automation.select_stack(name, work_dir=str(fleet.desk.root), opts=options)
         done = stack.up()
         if "update" not in (done.summary.resource_changes or {}):
             raise RuntimeError(f"{name} was not changed: {done.stdout}")
 
-    def all_of(one: Callable[[str], None]) -> Callable[[], None]:
-        def turn() -> None:
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                list(pool.map(one, names))
+    def all_bare() -> None:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(bare, names))
 
-        return turn
+    return {"hearth": hearth, "bare": all_bare}
 
-    return {"hearth": all_of(step), "bare": all_of(bare)}
+
+def _serves(fleet: Fleet, name: str) -> list[str]:
+    return list(fleet.in_azure(f"contoso-{name}").values())
 
 
 def _timed(turn: Callable[[], None]) -> Cost:

@@ -4,6 +4,8 @@
 has a password: each is whoever brings a token of the pipeline's own issuer with the subject that is named here.
 """
 
+import re
+import uuid
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
@@ -17,6 +19,7 @@ AUDIENCE = "api://AzureADTokenExchange"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 OPENAI_USER = "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd"
 OPENAI_CONTRIBUTOR = "a001fd3d-188f-4b5d-821b-7da978bf7442"
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 ACCOUNTS_CONTRIBUTOR = "25fbc0a9-bd7c-42a3-aa1a-3b75d497ee68"  # Cognitive Services Contributor
 MONITORING_READER = "43d0d8ad-25c7-4714-9337-8ba259a9fe05"
 ROLE_ADMINISTRATOR = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"  # Role Based Access Control Administrator
@@ -24,8 +27,15 @@ BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 CRYPTO_USER = "12338af0-0e69-4776-bea7-57ae8d297424"  # Key Vault Crypto User
 
+LOOK = (
+    "Microsoft.CognitiveServices/locations/*/read",  # what a region offers, its quotas, a soft-deleted account
+    "Microsoft.CognitiveServices/deletedAccounts/read",
+    "Microsoft.Insights/eventtypes/values/read",  # the activity log: who changed it, what the service deleted
+    "Microsoft.Resources/subscriptions/read",
+)
+"""What is asked of a whole subscription. No built-in role holds just this, so it is a role of our own."""
 PREVIEW = (READER, OPENAI_USER)
-ROLLOUT_TARGET = (ACCOUNTS_CONTRIBUTOR, OPENAI_USER, MONITORING_READER)
+ROLLOUT_TARGET = (OPENAI_USER, MONITORING_READER)  # and one of the contributors
 ROLLOUT_SOURCE = (READER, OPENAI_CONTRIBUTOR)
 _MAY_BE_GRANTED = f"ForAnyOfAnyValues:GuidEquals {{{OPENAI_USER}, {OPENAI_CONTRIBUTOR}}}"
 _ROLE = "Microsoft.Authorization/roleAssignments"
@@ -62,6 +72,8 @@ class AzurePipelines(TypedDict):
 
 config = pulumi.Config()
 name = config.require("name")
+if not re.fullmatch("[a-z][a-z0-9]{2,18}", name):
+    raise pulumi.RunError(f"hearth-bootstrap:name: 3 to 19 lower-case letters and digits, a letter first, not {name!r}")
 targets: list[str] = config.require_object("targets")
 sources: list[str] = config.get_object("sources") or []
 github: GitHub | None = config.get_object("github")
@@ -97,18 +109,19 @@ def identity(role: str, trusted: Sequence[tuple[str, Trust]]) -> managedidentity
 def grant(
     what: str,
     to: managedidentity.UserAssignedIdentity,
-    role: str,
+    role: pulumi.Input[str],
     scope: pulumi.Input[str],
     condition: str | None = None,
 ) -> None:
     """A role for an identity at a scope."""
-    definition = f"providers/Microsoft.Authorization/roleDefinitions/{role}"
     where = pulumi.Output.from_input(scope).apply(lambda found: str(found).split("/")[2])
     authorization.RoleAssignment(
         what,
         principal_id=to.principal_id,
         principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
-        role_definition_id=pulumi.Output.format("/subscriptions/{0}/{1}", where, definition),
+        role_definition_id=pulumi.Output.format(
+            "/subscriptions/{0}/providers/Microsoft.Authorization/roleDefinitions/{1}", where, role
+        ),
         scope=scope,
         condition=condition,
         condition_version="2.0" if condition else None,
@@ -185,13 +198,28 @@ grant("preview-state", preview, BLOB_READER, container.id)
 grant("rollout-state", rollout, BLOB_CONTRIBUTOR, container.id)
 for who, one in (("preview", preview), ("rollout", rollout)):
     grant(f"{who}-key", one, CRYPTO_USER, key.id)
-for scopes, of_rollout in ((targets, ROLLOUT_TARGET), (sources, ROLLOUT_SOURCE)):
+# A KeepAliveJob is made of more than accounts, and its watch list is written anew with each model.
+writes_targets = CONTRIBUTOR if config.get_bool("keepAliveJobs") else ACCOUNTS_CONTRIBUTOR
+for scopes, of_rollout in ((targets, (writes_targets, *ROLLOUT_TARGET)), (sources, ROLLOUT_SOURCE)):
     for scope in scopes:
         short = scope.rsplit("/", 1)[-1]
         for role in PREVIEW:
             grant(f"preview-{short}-{role[:8]}", preview, role, scope)
         for role in of_rollout:
             grant(f"rollout-{short}-{role[:8]}", rollout, role, scope)
+subscriptions = sorted({"/".join(scope.split("/")[:3]).lower() for scope in (*targets, *sources)})
+look = authorization.RoleDefinition(
+    "look",
+    role_definition_id=str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.hearth")),
+    role_name=f"hearth look ({name})",
+    description="Reads what hearth asks of a whole subscription.",
+    scope=subscriptions[0].removeprefix("/"),
+    assignable_scopes=subscriptions,
+    permissions=[{"actions": [*LOOK]}],
+)
+for scope in subscriptions:
+    for who, one in (("preview", preview), ("rollout", rollout)):
+        grant(f"{who}-look-{scope[-12:]}", one, look.name, scope)
 if config.get_bool("mayGrant"):
     for scope in (*targets, *sources):
         short = scope.rsplit("/", 1)[-1]

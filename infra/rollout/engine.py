@@ -18,7 +18,7 @@ from pulumi.automation._stack import StackInitMode
 from pulumi.automation.errors import create_command_error
 
 from infra.rollout import diagnosis
-from infra.rollout.running import End, Files, Process, Stop, attend
+from infra.rollout.running import End, Files, Process, Stop, attend, wait
 
 
 class Engine(PulumiCommand):
@@ -91,11 +91,8 @@ def up(engine: Engine, stack: str, folder: Path, message: str) -> None:
 
 
 def _has_ended(child: subprocess.Popen[bytes], seconds: float) -> bool:
-    try:
-        child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+    wait(child.pid, seconds)
+    return child.poll() is not None
 
 
 def _read(file: Path, at: int = 0) -> str:

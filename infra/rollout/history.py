@@ -372,7 +372,7 @@ class History:
         """Every worker that ever took a name, whether it lives or not."""
         with self._at_work() as connection:
             rows = connection.execute(sa.select(_WORKERS).order_by(_WORKERS.c.name)).mappings().all()
-        return [msgspec.convert(dict(row), Worker) for row in rows]
+        return [msgspec.convert({str(name): value for name, value in row.items()}, Worker) for row in rows]
 
     def sign_in(self, worker: Worker) -> None:
         """Write down who has a name now."""

@@ -56,6 +56,7 @@ class _Eyes:
     def __init__(self, backend: Stacks, arm: Arm, metrics: Metrics, ping_tokens: Collection[int]) -> None:
         self._backend, self._arm, self._metrics, self._tokens = backend, arm, metrics, ping_tokens
         self._lock = threading.Lock()
+        self._asking: dict[tuple[str, str], threading.Lock] = {}
         self._regions: dict[tuple[str, str], _Region] = {}
 
     def look(self, name: str, stack: Stack | None) -> Observed:
@@ -97,15 +98,14 @@ class _Eyes:
         return found
 
     def _region(self, stack: Stack) -> _Region:
-        """What a region offers a subscription. Two threads that want it at once may both ask."""
+        """What a region offers a subscription: asked once, for it is a long list."""
         key = (stack.subscription.lower(), stack.location)
         with self._lock:
-            known = self._regions.get(key)
-        if known is None:
-            known = _Region(self._arm, stack.subscription, stack.location)
-            with self._lock:
-                self._regions[key] = known
-        return known
+            asking = self._asking.setdefault(key, threading.Lock())
+        with asking:
+            if key not in self._regions:
+                self._regions[key] = _Region(self._arm, stack.subscription, stack.location)
+            return self._regions[key]
 
     def _standby_calls(self, stack: Stack, listing: Listing | None, outputs: Mapping[str, Any]) -> dict[str, int]:
         deployments: Mapping[str, Any] = outputs.get("deployments") or {}

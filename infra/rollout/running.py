@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import threading
 import time
@@ -17,7 +18,8 @@ End = Literal["by itself", "stopped", "limit"]
 """How a run of the engine came to its end; the last two by us."""
 GRACE, LAST_GRACE = 120.0, 10.0
 """Seconds that the engine is given to finish what it writes, and after that to leave."""
-_LOOK_EVERY = 0.2
+_LOOK_EVERY = 0.5
+"""Seconds between looks at whether somebody wants it stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,8 @@ class Process:
         return _started(self.pid) == self.started
 
     def has_ended(self, seconds: float) -> bool:
-        """Whether it has, this long from now."""
-        time.sleep(seconds)
+        """Whether it has, this long from now or sooner."""
+        wait(self.pid, seconds)
         return not self.lives()
 
     def send(self, number: signal.Signals) -> None:
@@ -129,6 +131,21 @@ def attend(process: Process, until: float, stop: Stop, ended: Callable[[float], 
             process.send(signal.SIGKILL if asked == 3 else signal.SIGINT)
             next_at = time.time() + (GRACE if asked == 1 else LAST_GRACE)
     return end
+
+
+def wait(pid: int, seconds: float) -> None:
+    """Wait until a process ends, so long at most; a system that does not tell of ends is asked often."""
+    try:
+        ended = os.pidfd_open(pid)
+    except (AttributeError, OSError):  # no Linux; or it has ended
+        time.sleep(min(seconds, 0.05))
+        return
+    try:
+        told = select.poll()
+        told.register(ended, select.POLLIN)
+        told.poll(seconds * 1000)
+    finally:
+        os.close(ended)
 
 
 def _started(pid: int) -> str:

@@ -11,6 +11,7 @@ import pytest
 from infra.toolchain import cli, progress
 from tests.desk import Desk, open_desk
 from tests.fidelity import coverage, measured
+from tests.rollout.fleet import Fleet, open_fleet, without_job
 
 
 @pytest.fixture(scope="session")
@@ -73,4 +74,21 @@ def source(tmp_path: Path, engine: Path, desk_with_source: Path) -> Iterator[Des
 def both(tmp_path: Path, engine: Path, desk_with_both: Path) -> Iterator[Desk]:
     """A desk of one's own where both stacks are up."""
     with known_to_azure(tmp_path / "project", engine, desk_with_both) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def desk_to_roll_out(tmp_path_factory: pytest.TempPathFactory, engine: Path, desk_with_source: Path) -> Path:
+    """A closed desk where both stacks are up, the target without what rollouts are not about."""
+    root = tmp_path_factory.mktemp("desk") / "fleet"
+    with open_desk(root, engine, desk_with_source) as made:
+        without_job(made)
+        made.up("local-target")
+    return root
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, engine: Path, desk_to_roll_out: Path) -> Iterator[Fleet]:
+    """A fleet whose target is up."""
+    with open_fleet(tmp_path / "project", engine, desk_to_roll_out) as made:
         yield made

@@ -69,6 +69,10 @@ class Rolling:
         found: list[dict[str, Any]] = json.loads(said)["events"] if said else []
         return found
 
+    def status_of_last(self) -> str:
+        """How the last rollout stands."""
+        return str(json.loads(self.desk.hearth("rollout", "list", "--json"))[0]["outcome"])
+
     def kinds(self) -> list[str]:
         """What happened, in order."""
         return [event["kind"] for event in self.events()]

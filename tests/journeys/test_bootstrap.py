@@ -11,9 +11,9 @@ import pytest
 
 from infra.localazure import federation, roles
 from tests.desk import PRODUCTION, REPOSITORY, TRAINING, Desk
-from tests.localazure.issuer import GITHUB, Issuer
+from tests.localazure.issuer import BEARER, GITHUB, Issuer, serving
 
-TARGET = f"/subscriptions/{PRODUCTION}/resourceGroups/rg-contoso-prod"
+TARGET = f"/subscriptions/{PRODUCTION}/resourceGroups/rg-contoso-ft-swe"
 SOURCE = (
     f"/subscriptions/{TRAINING}/resourceGroups/rg-contoso-train"
     "/providers/Microsoft.CognitiveServices/accounts/contoso-train-ncus"
@@ -46,27 +46,12 @@ class Bootstrap:
 
 
 @pytest.fixture
-def bootstrap(source: Desk) -> Bootstrap:
-    """The source account is up; the group that deployments go to is there."""
-    made = Bootstrap(source)
-    _group(source)
+def bootstrap(both: Desk) -> Bootstrap:
+    """Both stacks are up; the target's group is the one that the example names."""
+    made = Bootstrap(both)
+    file = made.folder / "Pulumi.example.yaml"
+    file.write_text(file.read_text().replace("/rg-contoso-prod", f"/{TARGET.rsplit('/', 1)[-1]}"))
     return made
-
-
-def _group(desk: Desk) -> None:
-    import requests
-
-    from tests.desk import DEPLOYER
-    from tests.localazure.cloud import ARM
-
-    answer = requests.put(
-        f"{desk.azure.origin}{TARGET}?api-version=2024-03-01",
-        json={"location": "swedencentral"},
-        headers={"authorization": f"Bearer {desk.azure.token(DEPLOYER, ARM)}"},
-        timeout=10,
-        verify=str(desk.azure.authority),
-    )
-    assert answer.ok, answer.text
 
 
 def _may(desk: Desk, client: str, action: str, scope: str, *, data: bool = False) -> bool:
@@ -86,11 +71,12 @@ def test_the_bootstrap_goes_up_lets_the_pipelines_in_and_comes_down(bootstrap: B
 
     _lets_in(desk, told)
     _holds_apart(desk, told)
+    _suffices(desk, told)
 
     assert "protect" in bootstrap("destroy", "--yes", "--stack", "example", ok=False), "a state is not lost by accident"
     bootstrap("state", "unprotect", "--all", "--yes")
     bootstrap("destroy", "--yes", "--run-program=false", "--stack", "example")
-    left = [one.type for one in desk.azure.world.generic]
+    left = [one.type for one in desk.azure.world.generic if "contosohearth" in one.id]
     assert left == ["Microsoft.KeyVault/deletedVaults"], "the vault can be brought back for 90 days, its key in it"
     assert not [a for a in desk.azure.world.role_assignments if "contosohearth" in a.scope]
 
@@ -108,6 +94,29 @@ def _lets_in(desk: Desk, told: dict[str, Any]) -> None:
     for client, token in ((told["rolloutClientId"], pull.token()), (told["previewClientId"], production.token())):
         with pytest.raises(Exception, match="No matching federated identity record"):
             federation.require_assertion(world, client, token, now)
+
+
+def _suffices(desk: Desk, told: dict[str, Any]) -> None:
+    """Logged in by the pipeline's tokens alone, `preview` previews and may not write, `rollout` puts a change up."""
+    issuer = Issuer(subject="repo:contoso/models:pull_request")
+    desk.change("local-target", "capacity: 1}", "capacity: 2}")
+    with serving(issuer, desk.azure):
+        preview = _on_github(issuer, told["previewClientId"])
+        assert "~" in desk.pulumi("preview", "--stack", "local-target", **preview)
+        assert "AuthorizationFailed" in desk.up("local-target", ok=False, **preview)
+        issuer.subject = "repo:contoso/models:environment:production"
+        desk.up("local-target", **_on_github(issuer, told["rolloutClientId"]))
+    assert desk.deployment("support-bot").capacity == 2
+    assert {path.split("&")[0] for _, path in issuer.asked} == {"/oidc?run=7"}
+
+
+def _on_github(issuer: Issuer, client: str) -> dict[str, str | None]:
+    """The variables of a job on GitHub: no secret among them."""
+    gone = {f"{prefix}_CLIENT_SECRET": None for prefix in ("ARM", "AZURE")} | {"AZURE_CLIENT_ID": None}
+    return {
+        **gone, "ARM_CLIENT_ID": client, "ARM_USE_OIDC": "true", "ACTIONS_ID_TOKEN_REQUEST_URL": issuer.address,
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": BEARER,
+    }  # fmt: skip
 
 
 def _holds_apart(desk: Desk, told: dict[str, Any]) -> None:
@@ -131,4 +140,4 @@ def _holds_apart(desk: Desk, told: dict[str, Any]) -> None:
         assert _may(desk, client, "Microsoft.Authorization/roleAssignments/write", account) is writes, "mayGrant"
         assert not _may(desk, client, "Microsoft.Authorization/roleAssignments/write", state)
         assert not _may(desk, client, "Microsoft.KeyVault/vaults/delete", key)
-        assert not _may(desk, client, "Microsoft.Resources/subscriptions/resourceGroups/delete", TARGET)
+        assert not _may(desk, client, "Microsoft.Resources/subscriptions/resourceGroups/delete", key)

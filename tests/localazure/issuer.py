@@ -7,6 +7,7 @@ connection). Times are given, so that a test need not wait until a token is over
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import jwt
 
+from infra.localazure import LocalAzure
 from infra.localazure.directory import _process_key
 
 GITHUB = "https://token.actions.githubusercontent.com"
@@ -58,8 +60,11 @@ class Issuer:
 
 
 @contextmanager
-def serving(issuer: Issuer) -> Iterator[Issuer]:
-    """The issuer behind an address on this machine, which only a runner's own token opens."""
+def serving(issuer: Issuer, azure: LocalAzure | None = None) -> Iterator[Issuer]:
+    """The issuer behind an address on this machine, which only a runner's own token opens.
+
+    With a local Azure it is https, by that one's certificate: the provider asks nobody else.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -83,9 +88,14 @@ def serving(issuer: Issuer) -> Iterator[Issuer]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if azure is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(azure._certificates.server)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    issuer.address = f"http://127.0.0.1:{server.server_port}/oidc?run=7"
+    scheme = "http" if azure is None else "https"
+    issuer.address = f"{scheme}://localhost:{server.server_port}/oidc?run=7"
     try:
         yield issuer
     finally:

@@ -112,7 +112,7 @@ def test_a_worker_whose_name_is_in_use_is_refused_and_so_is_taking_over_from_a_l
         for wrong in ({"name": "w1"}, {"name": "w2", "take_over": ["w1"]}):
             with child(tmp_path, **wrong, **given) as refused:
                 said = refused.communicate(timeout=60)[0]
-            assert refused.returncode == 3
+            assert refused.returncode == 3, said
             assert "The worker's name w1 is in use by process" in said
         assert living.poll() is None
 

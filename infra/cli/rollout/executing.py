@@ -215,7 +215,7 @@ class Seat:
             try:
                 if asked == 0 and not quiet and not self._process.stop(wait=0.0):
                     typer.echo(
-                        "Finishing the steps that run. Ctrl-C again stops their engines; they are done again.", err=True
+                        "Finishing what runs. Ctrl-C again stops the engines: their steps are repeated.", err=True
                     )
                 elif asked:
                     self._process.stop_engines(hard=asked > 1)

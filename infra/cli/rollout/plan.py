@@ -91,8 +91,11 @@ def wanted(project: Project) -> Wanted:
     return Wanted(fleet=project.name, rollout=rollout, stacks=read, unread=wrong, limits=limits.load())
 
 
-def observe(project: Project, wish: Wanted) -> dict[str, Observed]:
-    """What stands at the stacks of the rollout, looked at side by side; without a login their outputs alone."""
+def observe(project: Project, wish: Wanted, *, login: bool = False) -> dict[str, Observed]:
+    """What stands at the stacks of the rollout, looked at side by side.
+
+    Without a login it is their outputs alone; where `login` demands one, that raises LoginFailed.
+    """
     from infra.errors import LoginFailed
     from infra.ports.arm import Arm
     from infra.ports.cloud import Cloud
@@ -105,6 +108,8 @@ def observe(project: Project, wish: Wanted) -> dict[str, Observed]:
     try:
         return eyes.observe(names, wish.stacks, backend, Arm(cloud), Metrics(cloud), tokens)
     except LoginFailed as error:
+        if login:
+            raise
         typer.echo(f"Azure was not looked at, only the stacks' outputs: {error}", err=True)
         return eyes.observe(names, {}, backend, Arm(cloud), Metrics(cloud), tokens)
 

@@ -178,7 +178,7 @@ def _planned(root: Path, source: Source, digest: str) -> Plan:
     mistakes = check(open_project(source.folder), wish.rollout.file.gates)
     if mistakes:
         raise SpecError(mistakes)
-    made = planning.make(wish, planner.observe(open_project(root), wish), source.commit)
+    made = planning.make(wish, planner.observe(open_project(root), wish, login=True), source.commit)
     if digest and digest != made.digest:
         raise HearthError(
             f"The plan is no longer the one with the digest {digest[:12]}…: now it is {made.digest}. Look at it with "

@@ -115,6 +115,12 @@ ROWS = (
         replaced_by=("principalId",),
     ),
     Row(
+        "azure-native:authorization:RoleDefinition",
+        api_version="2022-05-01-preview",
+        path="/{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
+        top_level=(),
+    ),
+    Row(
         "azure-native:managedidentity:UserAssignedIdentity",
         api_version="2023-01-31",
         path=f"{_GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{{resourceName}}",

@@ -1,0 +1,46 @@
+"""Chat data of any size for the benchmarks: distinct examples of 300 to 3,000 bytes."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+_SUBJECTS = ["The parcel", "Your order", "The invoice", "Our warehouse", "A colleague", "The driver", "Le colis"]
+_VERBS = ["left", "reached", "was scanned at", "is waiting in", "was sent back to", "leaves", "is on its way to"]
+_PLACES = ["Gävle", "the depot in Lyon", "your neighbour's house", "our counter", "Malmö harbour", "Zürich"]
+_TIMES = ["this morning", "on Tuesday at 14:35", "two days ago", "after the customs check", "before 9 o'clock"]
+_ENDS = [".", ", as far as we can see.", " — I am sorry.", "; the number is {}.", ", and it weighs {} grams.", "!"]
+
+
+def write(file: Path, size: int, seed: int = 1) -> None:
+    """Write at least `size` bytes, always the same for a seed."""
+    chance = random.Random(seed)  # noqa: S311 - nothing secret
+    sentences = [_sentence(chance) for _ in range(20_000)]
+    written = number = 0
+    with file.open("w", encoding="utf-8", newline="\n") as out:
+        while written < size:
+            number += 1
+            line = _example(chance, sentences, number)
+            written += len(line.encode())
+            out.write(line)
+
+
+def _sentence(chance: random.Random) -> str:
+    words = (chance.choice(part) for part in (_SUBJECTS, _VERBS, _PLACES, _TIMES))
+    return " ".join(words) + chance.choice(_ENDS).format(chance.randrange(100_000))
+
+
+def _example(chance: random.Random, sentences: list[str], number: int) -> str:
+    """A line of 300 to 3,000 bytes."""
+    messages = [{"role": "system", "content": "You help customers of a shop."}]
+    wanted, length = chance.randrange(330, 2650), 60
+    while True:
+        turn = chance.choices(sentences, k=1 + chance.randrange(3))
+        messages += [
+            {"role": "user", "content": f"[{number}] {turn[0]}"},
+            {"role": "assistant", "content": " ".join(turn)},
+        ]
+        length += 100 + sum(map(len, turn)) + len(turn[0])
+        if length >= wanted:
+            return json.dumps({"messages": messages}, ensure_ascii=False) + "\n"

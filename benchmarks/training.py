@@ -1,0 +1,125 @@
+"""Training data: what checking them costs beside parsing them, beside a plain loop, beside the bare encoder."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from benchmarks import corpus
+from benchmarks.bare.data import PARSERS
+from benchmarks.report import Row
+from benchmarks.timing import side_by_side
+
+BYTES = 500_000_000
+CORES = 2
+ROUNDS = 3
+STEPS = 1_000_000
+
+
+def rows() -> Iterator[Row]:
+    """Every measurement of this page."""
+    with tempfile.TemporaryDirectory(prefix="hearth-bench-") as folder:
+        file = Path(folder) / "chat.jsonl"
+        corpus.write(file, BYTES)
+        yield from _without_tokens(file)
+        yield from _with_tokens(file)
+        yield from _results(Path(folder))
+
+
+def _without_tokens(file: Path) -> Iterator[Row]:
+    memory: list[float] = []
+    candidates: dict[str, Callable[[], object]] = {name: partial(_bare, name, file) for name in (*PARSERS, "plain")}
+    times = side_by_side({**candidates, "ours": lambda: memory.append(_ours(file, "none"))}, ROUNDS)
+    fastest = min(PARSERS, key=lambda name: times[name].middle)
+    ours, parse, plain = times["ours"].middle, times[fastest].middle, times["plain"].middle
+    yield Row("`hearth data check --tokens none` on 500 MB of chat beside parsing them", ours / parse, 1 / 0.7,
+              f"{ours:.2f} s on {CORES} cores against {parse:.2f} s of {fastest} on one: "
+              f"{parse / ours:.2f} times its throughput")  # fmt: skip
+    yield Row("the same beside json.loads a line with the same checks in Python", ours / plain, 1 / 3,
+              f"against {plain:.2f} s on one core: {plain / ours:.1f} times its throughput")  # fmt: skip
+    yield Row("memory of all its processes together, in MB", max(memory), 300, "shared pages counted once")
+
+
+def _with_tokens(file: Path) -> Iterator[Row]:
+    memory: list[float] = []
+    bare: list[float] = []
+    times = side_by_side({
+        "bare": lambda: bare.append(_bare("encode", file, str(CORES))),
+        "ours": lambda: memory.append(_ours(file, "exact")),
+    }, ROUNDS)  # fmt: skip
+    ours, other = times["ours"].middle, statistics.median(bare[1:])
+    yield Row("the same with exact tokens beside the bundled encoder bare over the same texts", ours / other, 1 / 0.8,
+              f"{ours:.2f} s against {other:.2f} s on as many cores, texts in memory: "
+              f"{other / ours:.2f} times its throughput")  # fmt: skip
+    yield Row("memory of all its processes together then, in MB", max(memory), 300, "tables of the encoding included")
+
+
+def _results(folder: Path) -> Iterator[Row]:
+    """A whole command: read, judged, drawn as text, as PNG and as a page."""
+    file = folder / "results.csv"
+    header = "step,train_loss,train_mean_token_accuracy,valid_loss,valid_mean_token_accuracy,full_valid_loss"
+    lines = (
+        f"{at},{2 / at**0.2:.5f},{1 - 1 / at**0.3:.5f},{f'{2.1 / at**0.2:.5f}' if at % 10 == 0 else ''},,"
+        for at in range(1, STEPS + 1)
+    )
+    file.write_text("\n".join([header, *lines]) + "\n")
+    command = [str(Path(sys.executable).with_name("hearth")), "results", str(file)]
+    command += ["--png", str(folder / "loss.png"), "--html", str(folder / "loss.html")]
+    times = side_by_side({"ours": lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)}, ROUNDS)
+    yield Row("`hearth results` of 1,000,000 steps, in seconds", times["ours"].middle, 5,
+              "the whole command: read, judged, drawn in the terminal, as PNG and as a page")  # fmt: skip
+
+
+def _bare(*arguments: object) -> float:
+    """What the process says: the seconds of what it was asked for."""
+    command = [sys.executable, "-m", "benchmarks.bare.data", *map(str, arguments)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def _ours(file: Path, tokens: str) -> float:
+    """Run the command; the most memory that its processes had together, in MB."""
+    command = [str(Path(sys.executable).with_name("hearth")), "data", "check", str(file), "--tokens", tokens]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        most: list[float] = [0]
+        watching = threading.Thread(target=_watch, args=(process, most))
+        watching.start()
+        code = process.wait()
+        watching.join()
+    assert code == 0  # noqa: S101
+    return most[0]
+
+
+def _watch(process: subprocess.Popen[bytes], most: list[float]) -> None:
+    while process.poll() is None:
+        most[0] = max(most[0], sum(_megabytes(pid) for pid in _family(process.pid)))
+        time.sleep(0.1)
+
+
+def _family(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+def _megabytes(pid: int) -> float:
+    """Memory of a process, each shared page as its part of it."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:  # it has ended
+        return 0
+    return int(next(line.split()[1] for line in rollup.splitlines() if line.startswith("Pss:"))) / 1024
+
+
+if __name__ == "__main__":
+    for row in rows():
+        sys.stdout.write(f"{row.figure:8.2f}  {row.what} ({row.note})\n")
+        sys.stdout.flush()
