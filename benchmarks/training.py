@@ -20,6 +20,7 @@ from benchmarks.timing import side_by_side
 BYTES = 500_000_000
 CORES = 2
 ROUNDS = 3
+STEPS = 1_000_000
 
 
 def rows() -> Iterator[Row]:
@@ -29,6 +30,7 @@ def rows() -> Iterator[Row]:
         corpus.write(file, BYTES)
         yield from _without_tokens(file)
         yield from _with_tokens(file)
+        yield from _results(Path(folder))
 
 
 def _without_tokens(file: Path) -> Iterator[Row]:
@@ -57,6 +59,22 @@ def _with_tokens(file: Path) -> Iterator[Row]:
               f"{ours:.2f} s against {other:.2f} s on as many cores, texts in memory: "
               f"{other / ours:.2f} times its throughput")  # fmt: skip
     yield Row("memory of all its processes together then, in MB", max(memory), 300, "tables of the encoding included")
+
+
+def _results(folder: Path) -> Iterator[Row]:
+    """A whole command: read, judged, drawn as text, as PNG and as a page."""
+    file = folder / "results.csv"
+    header = "step,train_loss,train_mean_token_accuracy,valid_loss,valid_mean_token_accuracy,full_valid_loss"
+    lines = (
+        f"{at},{2 / at**0.2:.5f},{1 - 1 / at**0.3:.5f},{f'{2.1 / at**0.2:.5f}' if at % 10 == 0 else ''},,"
+        for at in range(1, STEPS + 1)
+    )
+    file.write_text("\n".join([header, *lines]) + "\n")
+    command = [str(Path(sys.executable).with_name("hearth")), "results", str(file)]
+    command += ["--png", str(folder / "loss.png"), "--html", str(folder / "loss.html")]
+    times = side_by_side({"ours": lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)}, ROUNDS)
+    yield Row("`hearth results` of 1,000,000 steps, in seconds", times["ours"].middle, 5,
+              "the whole command: read, judged, drawn in the terminal, as PNG and as a page")  # fmt: skip
 
 
 def _bare(*arguments: object) -> float:

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from infra.cli import check, data, doctor, drift, fleet, local, post, preview, stack, tend, worker
+from infra.cli import (
+    check,
+    data,
+    doctor,
+    drift,
+    fleet,
+    jobs,
+    local,
+    models,
+    post,
+    preview,
+    results,
+    stack,
+    tend,
+    train,
+    worker,
+)
 from infra.cli.rollout import app as rollout
 
 app = typer.Typer(
@@ -21,6 +37,11 @@ app.command("chat")(stack.chat)
 app.command("recover")(stack.recover)
 app.command("adopt")(stack.adopt)
 app.add_typer(data.app, name="data")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(models.app, name="models")
+app.command("train")(train.train)
+app.command("results")(results.results)
+app.command("checkpoints")(results.checkpoints)
 app.command("preview")(preview.preview)
 app.command("drift")(drift.drift)
 app.command("post")(post.post)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import difflib
 import threading
 
-from infra.errors import NotFound, ProofFailed, Refused, Unreachable
+from infra.errors import Busy, NotFound, ProofFailed, Refused, Unreachable
 from infra.ports.arm import AccountView, Arm, TunedSku
 from infra.ports.cloud import Cloud
+from infra.ports.finetuning import FineTuning
 from infra.ports.inference import Inference
 from infra.spec.limits import Limits
 from infra.spec.model import DeploymentWish, Source, Stack
@@ -68,7 +69,7 @@ class Proofs:
             found = self._inference.model(endpoint, model, tenant=source.tenant)
         except NotFound as error:
             if model.startswith("ftchkpt-"):
-                return [f"{where}: {source.account} does not list the checkpoint {model}; not proven"]
+                return self._checkpoint(where, wish, endpoint)
             raise self._no_such_model(where, wish, endpoint) from error
         except Refused as error:
             if error.status == 401 and role_is_new:
@@ -84,6 +85,21 @@ class Proofs:
                 f"{where}: the model {model} in {source.account} cannot be deployed: its status is {status}"
             )
         return []
+
+    def _checkpoint(self, where: str, wish: DeploymentWish, endpoint: str) -> list[str]:
+        """That a checkpoint which no list of models has is one of its job's; a warning where that cannot be told."""
+        model, source, job = wish.record.model, wish.record.source, wish.record.trained.job
+        if job is None:
+            return [f"{where}: {source.account} does not list the checkpoint {model}; not proven"]
+        try:
+            kept = FineTuning(self._cloud, endpoint, tenant=source.tenant).checkpoints(job)
+        except (Refused, Busy, Unreachable) as error:
+            return [
+                f"{where}: {source.account} does not show the checkpoints of {job}, so {model} is not proven: {error}"
+            ]
+        if any(one.id == model for one in kept):
+            return []
+        return [f"{where}: {model} is none of the checkpoints that {source.account} keeps of {job}; not proven"]
 
     def _no_such_model(self, where: str, wish: DeploymentWish, endpoint: str) -> ProofFailed:
         model, account = wish.record.model, wish.record.source.account

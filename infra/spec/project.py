@@ -53,6 +53,19 @@ class Project:
         """The file of a model record."""
         return self.stacks / "models" / f"{name}.yaml"
 
+    @property
+    def training_folder(self) -> Path:
+        """Where it stands what is trained."""
+        return self.stacks / "training"
+
+    def training_names(self) -> list[str]:
+        """The files of stacks/training."""
+        return sorted(p.stem for p in self.training_folder.glob("*.yaml"))
+
+    def training_file(self, name: str) -> Path:
+        """The file that says what is trained under a name."""
+        return self.training_folder / f"{name}.yaml"
+
     def document(self, path: Path) -> Document:
         """A file, parsed; one that cannot be read is a document with a mistake."""
         if path not in self._documents:

@@ -17,6 +17,10 @@ _RECORD = "[A-Za-z0-9][A-Za-z0-9._-]*"
 _ADDRESSES = r"[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?"
 _SCHEDULE = r"[0-9*,/A-Za-z-]+( [0-9*,/A-Za-z-]+){4}"
 _WEBHOOK = r"https://[^\s/]+(/\S*)?"
+_SUFFIX = "[a-zA-Z0-9_-]{1,40}"
+_TUNABLE = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
+_LARGEST_SEED = 2**31 - 1
 _RESOURCE_ID = "/subscriptions/[^/]+(/[^/]+)+"
 _PERCENT = r"(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%"
 _TARGET = r"[A-Za-z0-9_.*?!\[\]-]{1,100}"
@@ -31,12 +35,18 @@ def rules() -> dict[str, Rule]:
         "addresses": Rule(_addresses, pattern(_ADDRESSES)),
         "capacity": Rule(_capacity, {"minimum": 1}),
         "count": Rule(_count, {"minimum": 1}),
+        "data": Rule(_data, {"pattern": r"^[^?]*$"}),
         "guid": Rule(_guid, pattern(_GUID)),
+        "positive": Rule(_positive, {"exclusiveMinimum": 0}),
         "price": Rule(_price, {"minimum": 0}),
         "record": _matching(_RECORD, 'must be the name of a file in stacks/models, without ".yaml"'),
         "region": Rule(_region(limits), {"enum": list(limits.regions)}),
         "resourceId": _matching(_RESOURCE_ID, "must be a resource id that starts with /subscriptions/"),
         "role": Rule(_role(limits), one_of(limits.roles, _GUID)),
+        "seed": Rule(_seed, {"minimum": 0, "maximum": _LARGEST_SEED}),
+        "suffix": _matching(_SUFFIX, "must have 1 to 40 letters, digits, '-' or '_', and no dot"),
+        "tunable": _matching(_TUNABLE, "must name a base model with its version, or a tuned one (<base>.ft-<id>)"),
+        "variable": _matching(_VARIABLE, "must be the name of a variable of the environment, such as BLOB_SIGNATURE"),
         "schedule": _matching(_SCHEDULE, 'must be a cron schedule of five fields, such as "17 5 * * *"'),
         "share": Rule(_share, _either({"type": "number", "minimum": 0, "maximum": 1}, _PERCENT), whole=True),
         "targets": Rule(_targets, _TARGETS, whole=True),
@@ -118,6 +128,30 @@ def _capacity(value: int) -> int:
 def _count(value: int) -> int:
     if value < 1:
         raise ValueError(f"must be at least 1, not {value}")
+    return value
+
+
+def _positive(value: float) -> float:
+    if not 0 < value < float("inf"):
+        raise ValueError(f"must be a number above 0, not {value}")
+    return value
+
+
+def _seed(value: int) -> int:
+    if not 0 <= value <= _LARGEST_SEED:
+        raise ValueError(f"must be from 0 to {_LARGEST_SEED}, not {value}")
+    return value
+
+
+def _data(value: str) -> str:
+    """A file's path, address or id. An address with a signature is not repeated: it opens to whoever reads it."""
+    address = "://" in value
+    if address and not value.startswith("https://"):
+        raise ValueError("must be an address that starts with https://, a path, or the id of a file")
+    if address and ("?" in value or "@" in value):
+        raise ValueError("carries a signature or a login, and is kept in git: write the address alone, up to the '?'")
+    if not value or "\0" in value:
+        raise ValueError("must be a path, an address that starts with https://, or the id of a file")
     return value
 
 

@@ -1,6 +1,6 @@
 """JSON Schemas for editors, from the types of `model.py`, the named rules and the comments of `reference.yaml`.
 
-    python -m infra.spec.schema [FOLDER]      writes stack.json, model.json and rollout.json (into stacks/schema)
+    python -m infra.spec.schema [FOLDER]      writes stack.json, model.json and others (into stacks/schema)
 
 They say what the reader of one file says. What takes more than one place to see (two deployments of one model, a record
 that does not exist) is for `hearth check`. Only keywords that every draft knows are used, so older editors do too.
@@ -23,10 +23,11 @@ from infra.spec.model import ModelRecord, StackFile, Written
 from infra.spec.reading import Field, fields_of, named_rule, without_none
 from infra.spec.rollout import RolloutFile
 from infra.spec.rules import one_of, pattern, rules
+from infra.spec.training import TrainingFile
 
 REFERENCE = Path(__file__).with_name("reference.yaml")
 FOLDER = Path(__file__).parents[2] / "stacks" / "schema"
-NAMES = ("stack.json", "model.json", "rollout.json")
+NAMES = ("stack.json", "model.json", "rollout.json", "training.json")
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", timedelta: "string"}
 
@@ -55,17 +56,23 @@ def rollout_schema() -> dict[str, Any]:
     return {"$schema": _DRAFT, "title": "A rollout of hearth", **Explained(reference()[2]).struct(RolloutFile, ())}
 
 
+def training_schema() -> dict[str, Any]:
+    """The schema of a file of stacks/training."""
+    made = Explained(reference()[3]).struct(TrainingFile, ())
+    return {"$schema": _DRAFT, "title": "What hearth trains", **made}
+
+
 def texts() -> dict[str, str]:
     """The files to commit, by name."""
-    schemas = (stack_schema(), record_schema(), rollout_schema())
+    schemas = (stack_schema(), record_schema(), rollout_schema(), training_schema())
     return {name: json.dumps(made, indent=1) + "\n" for name, made in zip(NAMES, schemas, strict=True)}
 
 
 @cache
-def reference() -> tuple[Document, Document, Document]:
-    """The explained stack file, the explained model record and the explained rollout."""
-    stack, record, rollout = documents.parse_all(REFERENCE.read_text("utf-8"), REFERENCE.name, engine=True)
-    return stack, record, rollout
+def reference() -> tuple[Document, Document, Document, Document]:
+    """The explained stack file, model record, rollout and training file."""
+    stack, record, rollout, training = documents.parse_all(REFERENCE.read_text("utf-8"), REFERENCE.name, engine=True)
+    return stack, record, rollout, training
 
 
 class Explained:
@@ -133,7 +140,7 @@ class Explained:
     def _free(self, key: Any, value: Any, at: At) -> dict[str, Any]:
         """A mapping with free keys; the reference shows some."""
         self.free.add(at)
-        example = next(iter(self.document.find(at)), "")
+        example = next(iter(self.document.find(at) or {}), "")
         named = {"propertyNames": rules()[rule].schema} if (rule := named_rule(key)[1]) else {}
         return {"type": "object", **named, "additionalProperties": self.of(value, (*at, example))}
 

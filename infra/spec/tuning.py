@@ -61,6 +61,10 @@ class Tuning:
     """Everything under `training`."""
 
     file_bytes: Dated[int]
+    files: Dated[int]
+    files_bytes: Dated[int]
+    jobs: Dated[int]
+    queued_jobs: Dated[int]
     examples: Dated[int]
     tokens: Dated[int]
     image_examples: Dated[int]
@@ -96,6 +100,10 @@ def load() -> Tuning:
     models, prices = data["models"], data["prices"]
     return Tuning(
         file_bytes=dated("fileBytes"),
+        files=dated("files"),
+        files_bytes=dated("filesBytes"),
+        jobs=dated("jobs"),
+        queued_jobs=dated("queuedJobs"),
         examples=dated("examples"),
         tokens=dated("tokens"),
         image_examples=dated("imageExamples"),

@@ -19,27 +19,28 @@ from infra.spec.model import ModelRecord, StackFile
 from infra.spec.reading import Reader, fields_of
 from infra.spec.rollout import Defaults, RolloutFile, Settings, TimeLimits
 from infra.spec.rules import rules
+from infra.spec.training import TrainingFile, load_training
 from infra.spec.waves import DECIDED
 from tests.spec.anything import spoilt
 from tests.spec.desk import TODAY
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = [*ROOT.glob("stacks/Pulumi.*.yaml"), *ROOT.glob("stacks/models/*.yaml")]
-STACK, RECORD, ROLLOUT = (document.value for document in schema.reference())
+STACK, RECORD, ROLLOUT, TRAINING = (document.value for document in schema.reference())
 
 
 def validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(json.loads(schema.texts()[name]))
 
 
-OF_STACK, OF_RECORD, OF_ROLLOUT = (validator(name) for name in schema.NAMES)
+OF_STACK, OF_RECORD, OF_ROLLOUT, OF_TRAINING = (validator(name) for name in schema.NAMES)
 
 
 # --- the reference -------------------------------------------------------------------------------------------------
 
 
 def test_the_reference_is_a_project_without_a_mistake(tmp_path: Path):
-    stack, record, rollout = schema.REFERENCE.read_text("utf-8").split("\n---\n")
+    stack, record, rollout, training = schema.REFERENCE.read_text("utf-8").split("\n---\n")
     (tmp_path / "stacks/models").mkdir(parents=True)
     (tmp_path / "Pulumi.yaml").write_text("name: hearth\nstackConfigDir: stacks\n")
     (tmp_path / "stacks/Pulumi.reference.yaml").write_text(stack)
@@ -50,6 +51,9 @@ def test_the_reference_is_a_project_without_a_mistake(tmp_path: Path):
     (loaded,), mistakes = check_project(open_project(tmp_path), ["reference"], today=TODAY)
     assert not mistakes
     assert not loaded.warnings, "an example is to be followed"
+    (tmp_path / "stacks/training").mkdir()
+    (tmp_path / "stacks/training/support-bot.yaml").write_text(training)
+    assert not load_training(open_project(tmp_path), "support-bot").warnings
 
 
 def described(made: Any, way: str = "") -> Iterator[tuple[str, str]]:
@@ -69,6 +73,7 @@ KEYS = dict(
         *described(OF_STACK.schema, "stack"),
         *described(OF_RECORD.schema, "record"),
         *described(OF_ROLLOUT.schema, "rollout"),
+        *described(OF_TRAINING.schema, "training"),
     ]
 )
 
@@ -100,6 +105,7 @@ def defaults() -> Iterator[tuple[str, object]]:
     yield from of(ResourceGroup, "stack/config/hearth:account/resourceGroup")
     yield from of(Access, "stack/config/hearth:access/*")
     yield from of(ModelRecord, "record")
+    yield from of(TrainingFile, "training")
     for key, span in [("defaults/rollbackWindow", Defaults().rollback_window), *limits_of_time()]:
         yield f"rollout/{key}", show(span)
     for name, value in DECIDED.items():
@@ -146,7 +152,8 @@ def test_a_schema_says_nothing_that_older_editors_pass_over():
                 yield from keywords(part)
 
     new = {"$defs", "$dynamicRef", "unevaluatedProperties", "prefixItems", "dependentSchemas", "minContains"}
-    assert not {*keywords(OF_STACK.schema), *keywords(OF_RECORD.schema), *keywords(OF_ROLLOUT.schema)} & new
+    schemas = (OF_STACK, OF_RECORD, OF_ROLLOUT, OF_TRAINING)
+    assert not {word for checks in schemas for word in keywords(checks.schema)} & new
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
@@ -162,6 +169,7 @@ def test_the_reference_keeps_to_the_schemas():
     assert OF_STACK.is_valid(STACK)
     assert OF_RECORD.is_valid(RECORD)
     assert OF_ROLLOUT.is_valid(ROLLOUT)
+    assert OF_TRAINING.is_valid(TRAINING)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +219,15 @@ def test_an_editor_and_the_reader_agree_on_a_rollout(rollout: dict[str, Any]):
     assert OF_ROLLOUT.is_valid(rollout) is not bool(reader.mistakes), reader.mistakes
 
 
-def test_the_module_writes_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+@given(spoilt(TRAINING))
+@settings(max_examples=100)
+def test_an_editor_and_the_reader_agree_on_what_is_trained(training: dict[str, Any]):
+    reader = Reader(rules())
+    reader.read(training, TrainingFile, ())
+    assert OF_TRAINING.is_valid(training) is not bool(reader.mistakes), reader.mistakes
+
+
+def test_the_module_writes_them_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     schema.write(tmp_path / "schema")
     assert {file.name: file.read_text("utf-8") for file in (tmp_path / "schema").iterdir()} == schema.texts()
-    assert capsys.readouterr().out.count("wrote ") == 3
+    assert capsys.readouterr().out.count("wrote ") == len(schema.NAMES)

@@ -1,0 +1,158 @@
+"""`stacks/training/<name>.yaml`, typed and read: what is tuned on what, where and how. Every mistake at once."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+
+from infra.errors import Mistake, SpecError
+from infra.spec import tuning
+from infra.spec.documents import Document, show
+from infra.spec.documents import Path as At
+from infra.spec.limits import did_you_mean
+from infra.spec.model import RecordName, Source, Written, check
+from infra.spec.project import Project
+from infra.spec.reading import BAD, Reader
+from infra.spec.rules import is_record_name, is_stack_name, rules
+
+PORTAL_SUFFIX = 18
+"""Characters that the portal and older pages take of a suffix (Learn, 2024); the API takes 40."""
+TRAINED_ON = re.compile(r"file-[0-9A-Za-z]+|assistant-[0-9A-Za-z]+")
+"""Ids of files."""
+
+
+class Data(Written, frozen=True):
+    """One of the two files of a job."""
+
+    shorthand: ClassVar[str | None] = "file"
+
+    file: Annotated[str, check("data")]
+    """A path from the project's folder, a Blob's https address without its signature, or the id of a file."""
+    signature: Annotated[str, check("variable")] | None = None
+    """The variable of the environment that holds a Blob's signature; else one is made from the login."""
+
+    @property
+    def is_blob(self) -> bool:
+        """Whether Azure is to fetch it."""
+        return self.file.startswith("https://")
+
+    @property
+    def is_uploaded(self) -> bool:
+        """Whether it is in Azure already, named by its id."""
+        return TRAINED_ON.fullmatch(self.file) is not None
+
+
+class Hyperparameters(Written, frozen=True, rename=None):
+    """Names as the service's. What is unset is chosen by Azure."""
+
+    n_epochs: Annotated[int, check("count")] | None = None
+    batch_size: Annotated[int, check("count")] | None = None
+    learning_rate_multiplier: Annotated[float, check("positive")] | None = None
+    beta: Annotated[float, check("positive")] | None = None
+    compute_multiplier: Annotated[float, check("positive")] | None = None
+    eval_interval: Annotated[int, check("count")] | None = None
+    eval_samples: Annotated[int, check("count")] | None = None
+    reasoning_effort: Literal["default", "low", "medium", "high"] | None = None
+
+    def given(self) -> dict[str, int | float | str]:
+        """Those that are set."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+
+
+_COMMON = {"n_epochs", "batch_size", "learning_rate_multiplier"}
+TAKES: dict[tuning.Method, frozenset[str]] = {
+    "supervised": frozenset(_COMMON),
+    "dpo": frozenset(_COMMON | {"beta"}),
+    "reinforcement": frozenset(_COMMON | {"compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort"}),
+}
+"""Which hyperparameters a method has (openai 3.54, types of fine_tuning)."""
+
+
+class TrainingFile(Written, frozen=True, kw_only=True):
+    """A file of stacks/training."""
+
+    account: Source | None = None
+    stack: str | None = None
+    model: Annotated[str, check("tunable")]
+    training: Data
+    validation: Data | None = None
+    method: Literal["supervised", "dpo", "reinforcement"] = "supervised"
+    hyperparameters: Hyperparameters = Hyperparameters()
+    grader: dict[str, Any] | None = None
+    seed: Annotated[int, check("seed")] | None = None
+    suffix: Annotated[str, check("suffix")] | None = None
+    training_type: Literal["Standard", "GlobalStandard", "DeveloperTier"] | None = None
+    record: RecordName | None = None
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of stacks/training with its name, and what is to be said about it."""
+
+    name: str
+    file: str
+    """The YAML, as messages name it."""
+    wish: TrainingFile
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def record(self) -> str:
+        """The name of the model record that it ends with."""
+        return self.wish.record or self.name
+
+
+def load_training(project: Project, name: str) -> Training:
+    """A file of stacks/training; raises SpecError with every mistake, each with its line."""
+    if not is_record_name(name):
+        raise SpecError([Mistake(project.shown(project.training_folder), 0, name, "is no name of a file there")])
+    document = project.document(project.training_file(name))
+    if document.mistakes:
+        known = project.training_names()
+        hint = "" if name in known else did_you_mean(name, known)
+        raise SpecError([Mistake(m.file, m.line, m.path, f"{m.text}{hint}") for m in document.mistakes])
+    reader = Reader(rules())
+    wish = reader.read(document.value, TrainingFile, ())
+    found = list(reader.mistakes)
+    if wish is not BAD:
+        found += _together(project, wish)
+    if found:
+        raise SpecError([_mistake(document, at, text) for at, text in found])
+    return Training(name=name, file=document.file, wish=wish, warnings=tuple(_remarks(wish)))
+
+
+def _mistake(document: Document, at: At, text: str) -> Mistake:
+    return Mistake(document.file, document.line(at), show(at), text)
+
+
+def _together(project: Project, wish: TrainingFile) -> list[tuple[At, str]]:
+    """What takes more than one key to see."""
+    found: list[tuple[At, str]] = []
+    if (wish.account is None) == (wish.stack is None):
+        found.append((("account",), "name the account that trains, or a stack that has it: one of account and stack"))
+    if wish.stack is not None and (not is_stack_name(wish.stack) or wish.stack not in project.stack_names()):
+        found.append((("stack",), f"there is no such stack{did_you_mean(wish.stack, project.stack_names())}"))
+    takes = TAKES[wish.method]
+    for name in sorted(wish.hyperparameters.given().keys() - takes):
+        others = [method for method, known in TAKES.items() if name in known]
+        text = f"is no hyperparameter of {wish.method}, but of {' and '.join(others)}"
+        found.append((("hyperparameters", name), text))
+    if (wish.grader is not None) != (wish.method == "reinforcement"):
+        needs = "needs one: what tells good answers from bad" if wish.grader is None else "alone has one"
+        found.append((("grader",), f"reinforcement {needs}"))
+    if wish.method == "reinforcement" and wish.validation is None:
+        found.append((("validation",), "reinforcement needs a validation file"))
+    for key, data in (("training", wish.training), ("validation", wish.validation)):
+        if data is not None and data.signature is not None and not data.is_blob:
+            found.append(((key, "signature"), "only a Blob's address has a signature"))
+    known = tuning.load().model(wish.model)
+    if known is not None and wish.method not in known.methods:
+        found.append((("method",), f"{known.name} is tuned by {' or '.join(known.methods)} alone"))
+    return found
+
+
+def _remarks(wish: TrainingFile) -> list[str]:
+    found = []
+    if wish.suffix is not None and len(wish.suffix) > PORTAL_SUFFIX:
+        found.append(f"suffix has {len(wish.suffix)} characters: the API takes 40, the portal {PORTAL_SUFFIX}")
+    return found
