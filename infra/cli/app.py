@@ -6,6 +6,7 @@ import typer
 
 from infra.cli import (
     check,
+    clean,
     data,
     doctor,
     drift,
@@ -40,6 +41,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
 app.command("train")(train.train)
+app.command("clean")(clean.clean)
 app.command("results")(results.results)
 app.command("checkpoints")(results.checkpoints)
 app.command("preview")(preview.preview)

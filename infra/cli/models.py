@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli import place
+from infra.cli import evaluate, place
 from infra.cli.trainers import AccountOption, StackOption
 from infra.errors import Mistake, SpecError
 
 if TYPE_CHECKING:
     from infra.spec import ModelRecord, Project
 
-app = typer.Typer(help="Model records: write them from jobs, list, show, compare.", no_args_is_help=True)
+app = typer.Typer(help="Model records: write them from jobs, list, show, compare, evaluate.", no_args_is_help=True)
+app.command("evaluate")(evaluate.evaluate)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A file of stacks/models, without .yaml.")]
 
 

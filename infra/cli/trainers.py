@@ -56,14 +56,20 @@ def of_stack(stack: str) -> Source:
 
 
 def opened(found: list[Source]) -> list[Callable[[], Trainer]]:
-    """The accounts, each to be looked up when it is its turn."""
+    """The accounts, each to be looked up when it is its turn, and rid of what a killed evaluation left there."""
     from infra.ports.arm import Arm
     from infra.ports.cloud import Cloud
-    from infra.training import accounts
+    from infra.training import accounts, temporary
 
     cloud = Cloud()
     arm = Arm(cloud)
-    return [partial(accounts.open_trainer, cloud, arm, source) for source in found]
+
+    def one(source: Source) -> Trainer:
+        trainer = accounts.open_trainer(cloud, arm, source)
+        temporary.tidy(arm, place.hidden_folder(), trainer.view.id, lambda text: typer.echo(text, err=True))
+        return trainer
+
+    return [partial(one, source) for source in found]
 
 
 def search(account: str | None, stack: str | None, ask: Callable[[Trainer], T], what: str) -> tuple[Trainer, T]:

@@ -114,6 +114,15 @@ class TunedSku:
     usage: str
 
 
+@dataclass(frozen=True, slots=True)
+class BaseOffer:
+    """A base model as a region has it, with the SKUs under which it can be deployed untuned."""
+
+    name: str
+    version: str
+    skus: tuple[TunedSku, ...]
+
+
 class Arm:
     """Calls to the resource manager of one cloud; one client per subscription."""
 
@@ -130,6 +139,11 @@ class Arm:
         """
         subscription, group, name = parts(account_id)
         return _account(_asked(lambda: self._client(subscription, tenant).accounts.get(group, name), account_id))
+
+    def accounts(self, subscription: str) -> list[AccountView]:
+        """The accounts of a subscription that the login may see; raises as `account`."""
+        client = self._client(subscription)
+        return [_account(found) for found in _asked(lambda: list(client.accounts.list()), subscription)]
 
     def is_soft_deleted(self, account_id: str, location: str) -> bool:
         """Whether the name is held by a soft-deleted account."""
@@ -255,19 +269,27 @@ class Arm:
         A fine-tuned entry is told by its usage name, which ends in "-finetune"; provisioned SKUs have one entry for
         base and tuned models alike (live model lists, June 2026).
         """
-        client = self._client(subscription)
         found: dict[str, list[TunedSku]] = {}
-        for item in _asked(lambda: list(client.models.list(location)), location):
-            model = item.model
-            if model is None:
-                continue
-            entries = found.setdefault(f"{model.name}-{model.version}", [])
-            for sku in model.skus or []:
-                entry = TunedSku(str(sku.name), str(sku.usage_name))
-                tuned = entry.usage.lower().endswith("-finetune") or "provisioned" in entry.name.lower()
-                if tuned and entry not in entries:
-                    entries.append(entry)
+        for name, version, skus in self._models(subscription, location):
+            entries = found.setdefault(f"{name}-{version}", [])
+            entries += [sku for sku in skus if (_is_tuned(sku) or _is_shared(sku)) and sku not in entries]
         return found
+
+    def base_models(self, subscription: str, location: str) -> dict[str, BaseOffer]:
+        """The base models of a region by name-version, as they are deployed untuned."""
+        found: dict[str, BaseOffer] = {}
+        for name, version, skus in self._models(subscription, location):
+            held = found.get(f"{name}-{version}", BaseOffer(name, version, ()))
+            more = tuple(sku for sku in skus if not _is_tuned(sku) and sku not in held.skus)
+            found[f"{name}-{version}"] = BaseOffer(name, version, (*held.skus, *more))
+        return found
+
+    def _models(self, subscription: str, location: str) -> Iterator[tuple[str, str, list[TunedSku]]]:
+        client = self._client(subscription)
+        for item in _asked(lambda: list(client.models.list(location)), location):
+            if item.model is not None:
+                skus = [TunedSku(str(sku.name), str(sku.usage_name)) for sku in item.model.skus or []]
+                yield str(item.model.name), str(item.model.version), skus
 
     def quotas_left(self, subscription: str, location: str) -> dict[str, int]:
         """How much of each quota is left in a region, by usage name."""
@@ -352,6 +374,14 @@ def parts(account_id: str) -> tuple[str, str, str]:
 
     found = parse_resource_id(account_id)
     return str(found["subscription"]), str(found["resource_group"]), str(found["name"])
+
+
+def _is_tuned(sku: TunedSku) -> bool:
+    return sku.usage.lower().endswith("-finetune")
+
+
+def _is_shared(sku: TunedSku) -> bool:
+    return "provisioned" in sku.name.lower()
 
 
 def _account(found: Any) -> AccountView:

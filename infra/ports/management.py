@@ -73,6 +73,18 @@ class Management:
             state=str(found.get("state", "")),
         )
 
+    def subscriptions(self) -> list[SubscriptionView]:
+        """The subscriptions that the login can see; raises Refused, LoginFailed, Unreachable."""
+        return [
+            SubscriptionView(
+                id=str(found["subscriptionId"]),
+                name=str(found.get("displayName", "")),
+                tenant=str(found.get("tenantId", "")),
+                state=str(found.get("state", "")),
+            )
+            for found in self._list("/subscriptions", {}, _SUBSCRIPTIONS)
+        ]
+
     def registration(self, subscription: str, namespace: str) -> str:
         """Registered, Registering, NotRegistered or Unregistered."""
         return str(self._get(f"/subscriptions/{subscription}/providers/{namespace}", _GROUPS)["registrationState"])
@@ -109,8 +121,8 @@ class Management:
 
     # --- requests --------------------------------------------------------------------------------------------------
 
-    def _list(self, path: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
-        page = self._get(path, _AUTHORIZATION, query)
+    def _list(self, path: str, query: dict[str, str], api_version: str = _AUTHORIZATION) -> Iterator[dict[str, Any]]:
+        page = self._get(path, api_version, query)
         items: list[dict[str, Any]] = [*page["value"]]
         while page.get("nextLink"):
             page = self._ask(str(page["nextLink"]), {}, path)
