@@ -1,6 +1,6 @@
 """What somebody does in the portal: deploy a tuned model in the account that owns it, outside of any stack.
 
-    python -m demos.by_hand ACCOUNT-ID DEPLOYMENT MODEL
+python -m demos.by_hand ACCOUNT-ID DEPLOYMENT MODEL
 """
 
 from __future__ import annotations
