@@ -18,11 +18,12 @@ def check(
 ) -> None:
     """Check what is written: every mistake of every stack, each with its place. Needs no cloud and no engine.
 
-    Exits 2 when something is wrong. Rules that hold across stacks are checked here too, and stacks/rollout.yaml is
-    where no stack is named.
+    Exits 2 when something is wrong. Rules that hold across stacks are checked here too, and stacks/rollout.yaml and
+    stacks/training are where no stack is named.
     """
     from infra.ports import clock
     from infra.spec import check_project, load_rollout
+    from infra.spec.training import check_trainings
     from infra.spec.waves import FILE
 
     names = place.require_stacks(stacks or [])
@@ -41,6 +42,10 @@ def check(
         from infra.rollout import gates
 
         mistakes = gates.check(project, rollout.file.gates)
+    if not stacks:
+        trained, wrong = check_trainings(project)
+        warnings += trained
+        mistakes = sorted({*mistakes, *wrong})
     waves = rollout.waves if rollout is not None else ()
     unread = sorted(set(names) - {s.name for s in found})
     if as_json:

@@ -9,7 +9,7 @@ import typer
 
 from infra.cli import place
 from infra.cli.trainers import AccountOption, StackOption
-from infra.errors import Mistake, SpecError
+from infra.errors import Mistake, NotFound, SpecError
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -82,12 +82,19 @@ class _Work:
 
         sources = trainers.sources(account, stack)
         project, hidden = self._project, place.hidden_folder()
-        refers = references.gather(project, Stacks(project.root, project.name), hidden, clock.today())
+        backend = Stacks(project.root, project.name)
+        refers = references.gather(project, backend, hidden, clock.today(), _of_rollouts(project))
         also = {one.subscription for one in [*sources, *self._named()]}
         others = look.everywhere(Management(self._cloud), self._arm, also)
         metrics, found = Metrics(self._cloud), []
-        for opened in trainers.opened(sources):
-            trainer = opened()
+        for source, opened in zip(sources, trainers.opened(sources), strict=True):
+            try:
+                trainer = opened()
+            except NotFound as error:
+                if account is not None or stack is not None:
+                    raise
+                typer.echo(f"{source.account}: {error}", err=True)  # a record may outlive its account
+                continue
             there = look.inventory(trainer, self._arm, metrics, others, self._limits, hidden)
             found.append((trainer, there, plan.make(there, refers, self._limits, self._unused)))
         return found
@@ -117,6 +124,29 @@ class _Work:
         from infra.training import accounts
 
         return [*accounts.known(self._project, trainers.of_stack), *map(trainers.of_stack, self._project.stack_names())]
+
+
+def _of_rollouts(project: Project) -> dict[str, str]:
+    """The models of rollouts that are under way or may still be rolled back, each with which one."""
+    from datetime import datetime, timedelta
+
+    from infra.cli.rollout import executing
+    from infra.ports import clock
+
+    history, found = executing.history(project.root), dict[str, str]()
+    try:
+        for one in history.rollouts():
+            plan, moments = history.plan(one.id), [one.at, *(event.at for event in history.events(one.id))]
+            ends = datetime.fromisoformat(max(moments)) + timedelta(seconds=plan.rollback_window)
+            over = one.outcome not in {"running", "paused"} and history.open_window(one.id) is None
+            if over and ends < clock.now():
+                continue
+            moves = [move for wave in plan.waves for target in wave.targets for move in target.moves]
+            served = [s.model for move in moves for s in (move.before, move.after, move.standby) if s is not None]
+            found |= dict.fromkeys(served, f"the rollout {one.id}")
+    finally:
+        history.close()
+    return found
 
 
 # --- what is told --------------------------------------------------------------------------------------------------

@@ -88,19 +88,11 @@ def check(
 
 def _file_bytes(account: str) -> int | None:
     """How large a training file may be, as the account says; None where it does not. Raises HearthError."""
-    from infra.errors import Mistake, SpecError
     from infra.ports.arm import Arm
     from infra.ports.cloud import Cloud
+    from infra.training import accounts
 
-    parts = [part for part in account.split("/") if part]
-    if len(parts) == 3:
-        subscription, group, name = parts
-        provider = "providers/Microsoft.CognitiveServices"
-        account = f"/subscriptions/{subscription}/resourceGroups/{group}/{provider}/accounts/{name}"
-    elif len(parts) != 8 or parts[0].lower() != "subscriptions" or parts[6].lower() != "accounts":
-        text = f'"{account}" is neither SUBSCRIPTION/GROUP/NAME nor the ARM id of an account'
-        raise SpecError([Mistake("hearth data check", 0, "--account", text)])
-    told = Arm(Cloud()).account(account).capabilities.get("MaxTrainingFileSize", "")
+    told = Arm(Cloud()).account(accounts.parse(account).id).capabilities.get("MaxTrainingFileSize", "")
     return int(told) if told.isdecimal() else None
 
 

@@ -136,8 +136,12 @@ def _follow(trainer: Trainer, job: JobView, every: float) -> JobView:
     from infra.cli import watching
     from infra.training import follow
 
-    with watching.watcher() as tell:
-        return follow.end(trainer.jobs, job.id, tell, every)
+    try:
+        with watching.watcher() as tell:
+            return follow.end(trainer.jobs, job.id, tell, every)
+    except KeyboardInterrupt:
+        typer.echo(f"{job.id} goes on without us; the same command follows it again", err=True)
+        raise
 
 
 # --- after ---------------------------------------------------------------------------------------------------------

@@ -121,6 +121,20 @@ def load_training(project: Project, name: str) -> Training:
     return Training(name=name, file=document.file, wish=wish, warnings=tuple(_remarks(wish)))
 
 
+def check_trainings(project: Project) -> tuple[list[str], list[Mistake]]:
+    """What is to be said about the files of stacks/training, and their mistakes."""
+    warnings: list[str] = []
+    mistakes: list[Mistake] = []
+    for name in project.training_names():
+        try:
+            found = load_training(project, name)
+        except SpecError as error:
+            mistakes += error.mistakes
+            continue
+        warnings += [f"{found.file}: {text}" for text in found.warnings]
+    return warnings, mistakes
+
+
 def _mistake(document: Document, at: At, text: str) -> Mistake:
     return Mistake(document.file, document.line(at), show(at), text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +13,14 @@ from infra.localazure import ids, models
 from infra.localazure.entities import CustomModel
 from infra.ports import clock
 from infra.ports.stacks import Stacks
+from infra.rollout import durable
+from infra.rollout.history import History, Rollout, stamp, url_of
+from infra.rollout.schedule import State
+from infra.training.cleanup import plan as cleanup_plan
 from infra.training.temporary import TAG
 from tests.localazure.cloud import ABROAD, PRODUCTION, TUNED, account_body, deployment_body
 from tests.localazure.training import BASE, chat
+from tests.rollout import planning
 from tests.training.studio import SOURCE, Studio
 
 HERE = ("--account", f"{SOURCE.subscription}/rg/oai-prod")
@@ -87,6 +93,28 @@ def test_what_a_stacks_outputs_name_stays_for_a_rollback_needs_it(studio: Studio
     assert plan(studio, model) == dict.fromkeys(("model", "file", "job"), "keep")
 
 
+@pytest.mark.parametrize(
+    ("outcome", "days", "does"), [("paused", 3, "keep"), ("failed", 0, "keep"), ("failed", 3, "click")]
+)
+def test_a_model_of_a_rollout_stays_as_long_as_that_may_be_rolled_back(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, outcome: str, days: int, does: str
+):
+    model = trained(studio)
+    stack = planning.stack("prod", planning.wish("bot", model))
+    made = planning.plan([stack], {"prod": planning.observed(stack)})
+    history = History(url_of(studio.root / ".hearth", {}))
+    durable.prepare(history)
+    history.make_tables()
+    now = clock.now()
+    at = stamp(now)
+    one = Rollout(id="r1", fleet="hearth", commit="c", digest="d", who="ann", at=at, outcome=outcome)
+    history.begin(one, made, State(), None, lambda _connection, _run: None)
+    history.close()
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(days=days))
+    studio.azure.advance(days=40)
+    assert plan(studio, model)["model"] == does
+
+
 def test_outputs_that_cannot_be_read_stop_it_all(studio: Studio, monkeypatch: pytest.MonkeyPatch):
     def refuse(_self: Stacks, _name: str) -> None:
         raise Refused("the passphrase is missing")
@@ -138,19 +166,17 @@ def test_files_of_a_running_job_and_of_a_training_on_its_way_stay(studio: Studio
 
 
 def test_a_job_that_begins_meanwhile_keeps_its_file(studio: Studio, monkeypatch: pytest.MonkeyPatch):
-    from infra.training.cleanup import plan as planning
-
     trainer = studio.trainer
     file = trainer.files.send("f", chat(30)).id
     studio.azure.advance(days=40)
-    make = planning.make
+    make = cleanup_plan.make
 
     def and_a_job_begins(*given: Any) -> Any:
         found = make(*given)
         trainer.jobs.create({"model": BASE, "training_file": file})
         return found
 
-    monkeypatch.setattr(planning, "make", and_a_job_begins)
+    monkeypatch.setattr(cleanup_plan, "make", and_a_job_begins)
     studio.hearth("clean", *HERE, "--yes", code=1)
     assert "a job uses it by now" in studio.errors
     assert [one.id for one in trainer.files.all() if one.id == file]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -154,6 +156,24 @@ def test_what_a_killed_evaluation_left_goes_with_the_next_command_of_that_accoun
     assert "removed hearth-eval-" in studio.errors
     assert deployments(studio) == ["bot"]
     assert list((studio.root / ".hearth/evaluations").iterdir()) == []
+
+
+def test_a_kill_while_it_waits_leaves_nothing_once_the_next_command_has_come(studio: Studio):
+    model = trained(studio)
+    record(studio, "desk", model)
+    at = prompts(studio, 3, right=1, tuned=True)
+    studio.azure.switch(readiness=1e6)
+    command = [str(Path(sys.executable).parent / "hearth"), "models", "evaluate", "desk", "--prompts", at]
+    running = subprocess.Popen(command, cwd=studio.root, stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    while "waiting until it answers" not in running.stdout.readline():
+        assert running.poll() is None
+    studio.hearth("models", "evaluate", "desk", "--prompts", at, code=3)  # one at a time
+    assert name_of(model) in deployments(studio)
+    running.kill()
+    running.communicate()
+    studio.hearth("checkpoints", model, "--account", f"{SOURCE.subscription}/rg/oai-prod")
+    assert deployments(studio) == ["bot"]
 
 
 def test_one_that_somebody_else_made_under_that_name_is_not_removed(studio: Studio):

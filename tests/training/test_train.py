@@ -430,3 +430,40 @@ def test_an_upload_that_azure_has_dropped_is_begun_anew(studio, monkeypatch, sma
     studio.hearth("train", "bot")
     assert studio.calls("POST", "/uploads") == 2
     assert len(files(studio)) == 1
+
+
+# --- a terminal, and who looks -------------------------------------------------------------------------------------
+
+
+def test_on_a_terminal_the_loss_is_drawn_as_it_falls(studio, monkeypatch):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # what rich takes for a terminal
+    studio.azure.switch(training_rate=200.0)
+    ready(studio)
+    said = studio.hearth("train", "bot")
+    assert "loss by step" in said
+    assert "Training started." in said
+
+
+def test_who_stops_watching_stops_no_job(studio, monkeypatch):
+    ready(studio)
+
+    def interrupted(seconds: float) -> None:
+        if jobs(studio):
+            raise KeyboardInterrupt
+        studio.wait(seconds)
+
+    monkeypatch.setattr(clock, "sleep", interrupted)
+    studio.hearth("train", "bot", code=130)
+    assert "goes on without us" in studio.errors
+    monkeypatch.setattr(clock, "sleep", studio.wait)
+    studio.hearth("train", "bot")
+    assert len(jobs(studio)) == 1
+
+
+def test_mistakes_of_what_is_trained_are_found_by_check_too(studio):
+    ready(studio, suffix="x" * 19)
+    studio.hearth("check")
+    assert "warning: stacks/training/bot.yaml: suffix has 19 characters" in studio.errors
+    studio.wish(suffix="a.b")
+    studio.hearth("check", code=2)
+    assert "stacks/training/bot.yaml has 1 mistake" in studio.errors

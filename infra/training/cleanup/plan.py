@@ -163,7 +163,7 @@ class _Planner:
         since = _moment(max([file.created_at, *(job.finished_at or job.created_at for job in users)]))
 
         def said(do: Do, why: str) -> Item:
-            saves = f"{file.bytes or 0:,} bytes, 1 file" if do == "delete" else ""
+            saves = f"{file.bytes or 0:,} bytes, 1 file" if do != "keep" else ""
             return self._item("file", file.id, f"{file.filename} ({file.id})", do, why, since, saves)
 
         if by := self._kept.get(file.id.lower()):
@@ -189,7 +189,7 @@ class _Planner:
         since = _moment(job.finished_at or job.created_at)
 
         def said(do: Do, why: str) -> Item:
-            saves = "1 job" if do == "delete" else ""
+            saves = "1 job" if do != "keep" else ""
             return self._item("job", job.id, f"{job.id} ({job.model})", do, why, since, saves)
 
         if by := self._kept.get(job.id.lower()):
