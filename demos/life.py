@@ -174,9 +174,8 @@ def _go_wrong(stage: Stage, lessons: Lessons) -> str:
 
 
 def _clean(stage: Stage, trial: str) -> None:
-    stage.tell("Three days later the trial is forgotten, and billed by the hour. The rollback window is over, too.")
+    stage.tell("Three days later nobody has called the trial, and it is billed by the hour.")
     stage.hearth("local", "clock", "advance", "3d", shown=False)
-    stage.hearth("rollout", "resume", code=None)
     plan = ("clean", *HERE, "--unused", "2d")
     stage.hearth(*plan, "--kept")
     stage.tell("The deployment goes first.")
