@@ -34,7 +34,6 @@ def stage() -> Iterator[Stage]:
         yield made
 
 
-@pytest.mark.timeout(1800)
 def test_the_life_of_a_model_that_is_taught_to_reckon(stage: Stage, capsys: pytest.CaptureFixture[str]):
     lines = (FOLDER / "gsm8k_train.jsonl").read_text("utf-8").splitlines(keepends=True)
     stage.write("data/first.jsonl", "".join(lines[:FIRST]))
