@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks import targets
+from benchmarks import flow, targets
 from benchmarks.report import Row
 from benchmarks.timing import side_by_side
 from infra.rollout.plan import Observed, Quota, Wanted, make
@@ -23,6 +23,7 @@ def rows() -> Iterator[Row]:
     yield Row(
         "plan of 1,000 targets after reading, in seconds", time.middle, 1, f"8 waves, {moves:,} deployments to move"
     )
+    yield from flow.rows()
     yield from targets.rows()
 
 

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.errors import LockHeld, ProofFailed
+from infra.errors import LockHeld, ProofFailed, Refused
 from infra.ports.arm import Arm
 from infra.ports.stacks import Lock, Stacks, State
 
@@ -55,24 +55,34 @@ class Recovered:
     """What the state holds now."""
 
 
-def recover(root: Path, stack: str, stacks: Stacks) -> Recovered:
-    """Remove a dead owner's lock and note what the state holds.
+def recover(root: Path, stack: str, stacks: Stacks, dead_host: str = "") -> Recovered:
+    """Remove dead owners' locks and note what the state holds.
 
-    Where there was such a lock, the state is refreshed: a killed `destroy` leaves in it what Azure has deleted, and
-    does not always say so (Pulumi 3.259 records no pending deletions when it runs the program). Raises LockHeld for
-    a lock whose owner may live, Refused where the engine cannot ask Azure; then the next recovery asks.
+    Dead is an owner of this host that is gone, and any of `dead_host`, a machine that will not come back. Where there
+    was such a lock, the state is refreshed: a killed `destroy` leaves in it what Azure has deleted, and does not
+    always say so (Pulumi 3.259 records no pending deletions when it runs the program). Raises LockHeld for locks whose
+    owners may live, Refused where the engine cannot ask Azure (then the next recovery asks), and for a dead host where
+    the backend keeps its locks to itself.
     """
+    if dead_host and not stacks.shows_locks():
+        raise Refused(
+            f"{stack}: whose locks {stacks.backend()} holds only pulumi can see, so none of {dead_host} was looked "
+            f"for. Where nobody else can be writing: pulumi cancel --yes --stack {stack}"
+        )
     removed, unsure = [], _file(root, stack).with_suffix(".unsure")
-    for lock in stacks.locks(stack):
-        if not lock.is_dead():
-            raise LockHeld(
-                f"{stack} is being changed by {lock.owner} since {lock.since}. Wait for it; if it is gone for good on "
-                f"another machine, remove its lock there or with: pulumi cancel --stack {stack}"
-            )
+    found = stacks.locks(stack)
+    dead = [lock for lock in found if lock.is_dead() or lock.is_of(dead_host)]
+    for lock in dead:
         unsure.parent.mkdir(parents=True, exist_ok=True)
         unsure.touch()
         stacks.remove_lock(lock)
         removed.append(lock)
+    if held := [lock for lock in found if lock not in dead]:
+        owners = ", ".join(f"{lock.owner} since {lock.since}" for lock in held)
+        raise LockHeld(
+            f"{stack} is being changed by {owners}. Wait for it; if it is gone for good on another machine: "
+            f"hearth recover {stack} --dead-host {held[0].host}"
+        )
     state = stacks.state(stack)
     with _writing:
         _write(_file(root, stack), state.ids)

@@ -6,6 +6,7 @@ not be reached or refused · 130 interrupted.
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -13,9 +14,11 @@ def main() -> None:
     """Run the command line; a mistake of the user's is a sentence, not a traceback."""
     from infra.cli.app import app
     from infra.errors import HearthError
+    from infra.ports import tokenfile
 
     try:
-        app(prog_name="hearth")
+        with tokenfile.kept(os.environ, lambda text: print(f"warning: {text}", file=sys.stderr)):
+            app(prog_name="hearth")
     except HearthError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -74,7 +74,7 @@ def _questions(project: Project, touched: dict[str, tuple[str, ...]]) -> tuple[P
 
     stacks, wrong = _wishes(project)
     plan = None
-    if touched.keys() & names_in_rollout(project):
+    if touched and names_in_rollout(project):
         plan = planning.make(project, only=touched.keys())
     targets = planned(plan)
     return plan, [

@@ -77,16 +77,23 @@ def chat(
         typer.echo(reply.text)
 
 
-def recover(stacks: Names = None) -> None:
+def recover(
+    stacks: Names = None,
+    *,
+    dead_host: Annotated[
+        str, typer.Option("--dead-host", metavar="HOST", help="A machine that is gone for good: its locks go too.")
+    ] = "",
+) -> None:
     """Bring stacks back after a kill: remove the locks of processes that are gone, let the next `up` take in orphans.
 
-    Safe to run at any time. A lock whose owner may still live is left alone and named.
+    Safe to run at any time. A lock whose owner may still live is left alone and named; --dead-host says of one machine
+    that it cannot (a runner whose job was killed). Locks of azblob:// and other remote backends only pulumi can see.
     """
     from infra import recover as recovery
 
     project, backend = place.project(), _stacks()
     for name in place.require_stacks(stacks or []):
-        done = recovery.recover(project.root, name, backend)
+        done = recovery.recover(project.root, name, backend, dead_host)
         for lock in done.removed_locks:
             typer.echo(f"{name}: removed the lock of {lock.owner}, which is gone")
         for urn in done.pending:

@@ -9,20 +9,25 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from infra.localazure import errors, generic, roles
+from infra.localazure import errors, roles
 from infra.localazure.entities import Blob, GenericResource
 from infra.localazure.world import Caller, World
 
 HOST = ".blob.core.windows.net"
-SERVICE = f"{generic.STORAGE}/blobServices"
+STORAGE = "Microsoft.Storage/storageAccounts"
+SERVICE = f"{STORAGE}/blobServices"
+CONTAINERS = f"{SERVICE}/containers"
 BLOBS = f"{SERVICE}/containers/blobs"
 DELEGATE = f"{SERVICE}/generateUserDelegationKey/action"
 VERBS = {"r": "read", "w": "write", "c": "write", "d": "delete"}
 """What a letter of a signature's permissions allows."""
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]|\$root|\$web")
 _LONGEST = timedelta(days=7)
 """How long a user delegation key lasts at most."""
 _SKEW = timedelta(minutes=5)
@@ -47,7 +52,7 @@ class DelegationKey:
 def storage(world: World, host: str) -> GenericResource:
     """The storage account behind a host name."""
     name = host.lower().removesuffix(HOST)
-    found = next((g for g in world.generic if g.type == generic.STORAGE and g.name.lower() == name), None)
+    found = next((g for g in world.generic if g.type == STORAGE and g.name.lower() == name), None)
     if found is None:
         raise errors.NO_STORAGE()
     return found
@@ -66,6 +71,35 @@ def require_container(world: World, host: str, container: str) -> None:
     """Refuse where there is no such container."""
     if world.blobs.get(_key(host, container, "")) is None:
         raise errors.NO_CONTAINER()
+
+
+def require_sound(world: World, made: GenericResource, existing: GenericResource | None) -> None:
+    """Refuse a storage account that Storage would not make: its name is part of an address, had once in all Azure."""
+    if made.type == CONTAINERS:
+        if not _CONTAINER.fullmatch(made.name):
+            raise errors.BAD_NAME(name=made.name, pattern=_CONTAINER.pattern, least=3, most=63)
+        return
+    if not _ACCOUNT.fullmatch(made.name):
+        raise errors.BAD_STORAGE_NAME(name=made.name)
+    if existing is None and any(g.type == STORAGE and g.name.lower() == made.name for g in world.generic):
+        raise errors.STORAGE_TAKEN(name=made.name)
+
+
+def keep(world: World, made: GenericResource) -> None:
+    """Let the container that the resource manager was given be there for blobs too."""
+    host, container = _named(made)
+    if world.blobs.get(_key(host, container, "")) is None:
+        make_container(world, host, container)
+
+
+def forget(world: World, gone: GenericResource) -> None:
+    """Drop a container that the resource manager has deleted, or a storage account's all, with the blobs in them."""
+    host, container = _named(gone)
+    for blob in world.blobs.of(host):
+        if container in {"", blob.container}:
+            world.blobs.drop(_key(host, blob.container, blob.name))
+            if blob.piece is not None:
+                world.contents.drop([blob.piece])
 
 
 def make_container(world: World, host: str, container: str) -> None:
@@ -123,9 +157,10 @@ def fetched(world: World, url: str, at: datetime) -> Blob:
 # --- who may -------------------------------------------------------------------------------------------------------
 
 
-def require_allowed(world: World, account: GenericResource, caller: Caller, verb: str) -> None:
-    """Refuse a caller with a token who may not do that with blobs of the account."""
-    if not roles.allowed(world, caller.principal, f"{BLOBS}/{verb}", account.id, world.now(), data=True):
+def require_allowed(world: World, account: GenericResource, container: str, caller: Caller, verb: str) -> None:
+    """Refuse a caller with a token who may not do that with blobs of the container, by a role there or above."""
+    scope = f"{account.id}/blobServices/default/containers/{container}"
+    if not roles.allowed(world, caller.principal, f"{BLOBS}/{verb}", scope, world.now(), data=True):
         raise errors.BLOB_NOT_ALLOWED()
 
 
@@ -174,7 +209,9 @@ def require_signed(
     if permission not in query.get("sp", ""):
         raise errors.BLOB_NOT_ALLOWED()
     signer = Caller(principal=key.oid, tenant=key.tenant)
-    require_allowed(world, account, signer, VERBS[permission])  # a signature allows no more than its signer may
+    require_allowed(
+        world, account, container, signer, VERBS[permission]
+    )  # a signature allows no more than its signer may
 
 
 def _signatures(secret: str, host: str, container: str, name: str, query: dict[str, str]) -> list[str]:
@@ -213,3 +250,9 @@ def _moment(text: str) -> datetime | None:
 
 def _key(host: str, container: str, name: str) -> str:
     return f"{host.lower()}|{container}|{name}"
+
+
+def _named(found: GenericResource) -> tuple[str, str]:
+    """The host that a container is on, and its name; no name for an account."""
+    parts = found.id.strip("/").split("/")
+    return parts[7].lower() + HOST, found.name if found.type == CONTAINERS else ""

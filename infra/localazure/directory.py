@@ -14,7 +14,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from infra.localazure import errors
+from infra.localazure import errors, federation
 from infra.localazure.entities import Principal
 from infra.localazure.world import Caller, World
 
@@ -65,6 +65,18 @@ class Directory:
         principal = self._application(home, client_id)
         if principal.secret is None or not hmac.compare_digest(principal.secret.encode(), secret.encode()):
             raise errors.BAD_SECRET(client=client_id)
+        return self._granted(principal, scope, home)
+
+    def federated(self, tenant: str, client_id: str, assertion: str, scope: str) -> tuple[str, int]:
+        """A token for an identity that another issuer's token stands for; refuses as `client_credentials` does."""
+        if not scope.endswith("/.default"):
+            raise errors.BAD_SCOPE(scope=scope)
+        home = self.require_tenant(tenant)
+        principal = self._application(home, client_id)
+        federation.require_assertion(self._world, client_id, assertion, self._world.clock.real_now())
+        return self._granted(principal, scope, home)
+
+    def _granted(self, principal: Principal, scope: str, home: str) -> tuple[str, int]:
         audience = scope.removesuffix("/.default")
         self.require_audience(audience, home)
         return self.issue(principal, audience, home), int(LIFETIME.total_seconds())

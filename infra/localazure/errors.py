@@ -290,6 +290,54 @@ NO_PARENT = ErrorKind(
     seen="ARM, public logs",
 )
 
+FEDERATED_TWICE = ErrorKind(
+    409,
+    "Conflict",
+    "Issuer and subject combination already exists for this Managed Identity.",
+    seen="Managed identity, public logs",
+)
+
+# --- storage accounts and key vaults -------------------------------------------------------------------------------
+
+BAD_STORAGE_NAME = ErrorKind(
+    400,
+    "AccountNameInvalid",
+    "{name} is not a valid storage account name. Storage account name must be between 3 and 24 characters in length "
+    "and use numbers and lower-case letters only.",
+    seen="Storage, public logs",
+)
+STORAGE_TAKEN = ErrorKind(
+    409, "StorageAccountAlreadyTaken", "The storage account named {name} is already taken.", seen="Storage, public logs"
+)
+BAD_VAULT_NAME = ErrorKind(
+    400,
+    "VaultNameNotValid",
+    "The vault name '{name}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must "
+    "begin with a letter, end with a letter or digit, and not contain consecutive hyphens.",
+    seen="Key Vault, public logs",
+)
+VAULT_TAKEN = ErrorKind(
+    409,
+    "VaultAlreadyExists",
+    "The vault name '{name}' is already in use. Vault names are globaly unique so it is possible that the name is "
+    "already taken.",
+    seen="Key Vault, public logs",
+)
+VAULT_DELETED = ErrorKind(
+    409,
+    "ConflictError",
+    "A vault with the same name already exists in deleted state. You need to either recover or purge existing key "
+    "vault.",
+    seen="Key Vault, public logs",
+)
+NO_VAULT_TO_RECOVER = ErrorKind(
+    400, "SoftDeletedVaultDoesNotExist", "A soft deleted vault with the name '{name}' does not exist."
+)
+NO_DELETED_VAULT = ErrorKind(404, "DeletedVaultNotFound", "The specified deleted vault '{name}' does not exist.")
+PURGE_PROTECTED = ErrorKind(
+    400, "DeletedVaultPurge", "The vault '{name}' has purge protection enabled and cannot be purged."
+)
+
 # --- accounts ------------------------------------------------------------------------------------------------------
 
 SOFT_DELETED = ErrorKind(
@@ -990,6 +1038,61 @@ NO_SECRET = ErrorKind(
     seen="public logs",
     shape="entra",
     number=7000216,
+)
+BAD_ASSERTION = ErrorKind(
+    400,
+    "invalid_request",
+    "JWT token is invalid or malformed.",
+    seen="Entra's list of error codes",
+    shape="entra",
+    number=50027,
+)
+NO_FEDERATED_ISSUER = ErrorKind(
+    401,
+    "invalid_client",
+    "No matching federated identity record found for presented assertion issuer '{value}'. Check your federated "
+    "identity credential Subject, Audience and Issuer against the presented assertion. "
+    "https://learn.microsoft.com/entra/workload-id/workload-identity-federation",
+    seen="public logs",
+    shape="entra",
+    number=700211,
+)
+NO_FEDERATED_SUBJECT = ErrorKind(
+    401,
+    "invalid_client",
+    "No matching federated identity record found for presented assertion subject '{value}'. Check your federated "
+    "identity credential Subject, Audience and Issuer against the presented assertion. "
+    "https://learn.microsoft.com/entra/workload-id/workload-identity-federation",
+    seen="Azure/azure-workload-identity#1200",
+    shape="entra",
+    number=700213,
+)
+NO_FEDERATED_AUDIENCE = ErrorKind(
+    401,
+    "invalid_client",
+    "No matching federated identity record found for presented assertion audience '{value}'. Check your federated "
+    "identity credential Subject, Audience and Issuer against the presented assertion. "
+    "https://learn.microsoft.com/entra/workload-id/workload-identity-federation",
+    seen="public logs",
+    shape="entra",
+    number=700212,
+)
+ASSERTION_EXPIRED = ErrorKind(
+    401,
+    "invalid_client",
+    "Client assertion is not within its valid time range. Current time: {now}, assertion valid from {begins}, expiry "
+    "time of assertion {ends}.",
+    seen="public logs",
+    shape="entra",
+    number=700024,
+)
+ASSERTION_UNSIGNED = ErrorKind(
+    401,
+    "invalid_client",
+    "Assertion failed signature validation.",
+    seen="Entra's list of error codes",
+    shape="entra",
+    number=50013,
 )
 NO_LOGIN_FIELD = ErrorKind(
     400,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 
-from infra.localazure import bodies, deployments, errors, groups, ids, tags
+import msgspec
+
+from infra.localazure import blobs, bodies, deployments, errors, federation, groups, ids, tags, vaults
 from infra.localazure.entities import GenericResource, Json, Principal
 from infra.localazure.world import Caller, World
 
-IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
+IDENTITIES = federation.IDENTITIES
 RAI_POLICIES = "Microsoft.CognitiveServices/accounts/raiPolicies"
 WORKSPACES = "Microsoft.OperationalInsights/workspaces"
-STORAGE = "Microsoft.Storage/storageAccounts"
+STORAGE = blobs.STORAGE
 JOBS, ENVIRONMENTS = "Microsoft.App/jobs", "Microsoft.App/managedEnvironments"
 
 # Types in Azure's own spelling; other types are answered as Azure answers types it does not know. True: the type is
@@ -24,10 +26,24 @@ TYPES = {
     "Microsoft.Insights/diagnosticSettings": False,
     "Microsoft.Insights/metricAlerts": True,
     "Microsoft.Insights/scheduledQueryRules": True,
+    vaults.VAULTS: True,
+    vaults.KEYS: False,
     IDENTITIES: True,
+    federation.CREDENTIALS: False,
     STORAGE: True,
+    blobs.CONTAINERS: False,
     WORKSPACES: True,
 }
+RULES = {
+    vaults.VAULTS: vaults.require_sound,
+    vaults.KEYS: vaults.require_sound,
+    federation.CREDENTIALS: federation.require_sound,
+    STORAGE: blobs.require_sound,
+    blobs.CONTAINERS: blobs.require_sound,
+}
+"""What refuses a write of types that have rules of their own."""
+NESTED = {vaults.KEYS: 2, federation.CREDENTIALS: 2, blobs.CONTAINERS: 4}
+"""Types that lie in another resource of this store, and how many segments of an id are theirs."""
 _KNOWN = {t.lower(): t for t in TYPES}
 _NAME = re.compile(r"[^<>%&?#\\]{1,260}")
 _SET_BY_SERVICE = {"id", "name", "type", "systemData", "etag"}
@@ -75,7 +91,12 @@ def put(
         created=existing.created if existing else caller.stamp(world.now()),
         modified=caller.stamp(world.now()),
     )
-    kept["properties"] = {**(given.properties or {}), **_added(world, made, existing)}
+    if kind in RULES:
+        RULES[kind](world, made, existing)
+    if kind == vaults.VAULTS and existing is None:
+        kept["properties"] = {**vaults.raised(world, caller, made), **(given.properties or {})}
+    kept["properties"] = {**(kept.get("properties") or {}), **_added(world, made, existing)}
+    kept["properties"].pop("createMode", None)  # said of the write, not of what is there
     return _keep(world, caller, made), existing is None
 
 
@@ -95,6 +116,9 @@ def patch(world: World, caller: Caller, resource_id: str, given: bodies.Generic)
     if given.tags is not None:
         found.body["tags"] = tags.require(given.tags)
     if given.properties is not None:
+        if found.type in RULES:
+            merged = {**found.body, "properties": {**found.body["properties"], **given.properties}}
+            RULES[found.type](world, msgspec.structs.replace(found, body=merged), found)
         found.body["properties"] = {**found.body["properties"], **given.properties, **_added(world, found, found)}
     found.modified = caller.stamp(world.now())
     return _keep(world, caller, found)
@@ -109,7 +133,12 @@ def delete(world: World, caller: Caller, resource_id: str) -> bool:
     require_home(world, resource_id, kind)
     if kind == IDENTITIES:
         world.principals.drop(found.body["properties"]["principalId"])
-    for gone in (*below(world, resource_id), found):
+    inside = below(world, resource_id)
+    if kind == vaults.VAULTS:
+        vaults.bury(world, found, [one for one in inside if one.type == vaults.KEYS], caller)
+    if kind in {STORAGE, blobs.CONTAINERS}:
+        blobs.forget(world, found)
+    for gone in (*inside, found):
         world.generic.drop(ids.key(gone.id))
     world.record(f"{kind}/delete", resource_id, caller)
     return True
@@ -121,7 +150,7 @@ def collection(world: World, path: str) -> list[GenericResource]:
     scope = path[: path.lower().rindex("/providers/")]
     parts = path.strip("/").split("/")
     nested = len(parts) - _provider_at(parts) > 3
-    parent = path.rsplit("/", 1)[0] if nested else scope
+    parent = path.rsplit("/", NESTED.get(kind, 2) - 1)[0] if nested else scope
     require_exists(world, parent)
     return [r for r in world.generic if r.type == kind and ids.key(r.id).startswith(ids.key(parent) + "/")]
 
@@ -162,6 +191,11 @@ def require_home(world: World, resource_id: str, kind: str) -> None:
     parts = resource_id.strip("/").split("/")
     if len(parts) > 3 and parts[2].lower() == "resourcegroups":
         groups.open_group(world, parts[1], parts[3])
+    if kind in NESTED:
+        holder = resource_id.rsplit("/", NESTED[kind])[0]
+        if world.generic.get(ids.key(holder)) is None:
+            raise errors.NO_PARENT(verb="write", type=kind, parent="/".join(holder.split("/")[-2:]))
+        return
     if kind != RAI_POLICIES:
         require_exists(world, resource_id[: resource_id.lower().rindex("/providers/")])
         return
@@ -201,6 +235,11 @@ def _added(world: World, made: GenericResource, existing: GenericResource | None
         }
     if made.type == WORKSPACES:
         return {"customerId": before.get("customerId") or ids.new_guid(), "provisioningState": "Succeeded"}
+    if made.type in {vaults.VAULTS, vaults.KEYS}:
+        return vaults.added(world, made, before)
+    if made.type == STORAGE:
+        endpoint = f"{world.origin}/{made.name.lower()}{blobs.HOST}/"
+        return {"primaryEndpoints": {"blob": endpoint}, "provisioningState": "Succeeded"}
     if made.type in {JOBS, ENVIRONMENTS}:
         return {"provisioningState": "Succeeded"}
     return {}
@@ -217,6 +256,8 @@ def retag(world: World, caller: Caller, found: GenericResource, wanted: dict[str
 def _keep(world: World, caller: Caller, made: GenericResource) -> GenericResource:
     world.generic.put(ids.key(made.id), made)
     added = made.body["properties"]
+    if made.type == blobs.CONTAINERS:
+        blobs.keep(world, made)
     if made.type == IDENTITIES and world.principals.get(added["principalId"]) is None:
         principal = Principal(
             id=added["principalId"], tenant=added["tenantId"], name=made.name, client_id=added["clientId"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from infra.localazure import bodies, errors, ids, roles, tags
+from infra.localazure import blobs, bodies, errors, ids, roles, tags, vaults
 from infra.localazure.entities import ResourceGroup, Subscription
 from infra.localazure.world import Caller, World
 
@@ -147,6 +147,11 @@ def delete_group(world: World, caller: Caller, found: ResourceGroup) -> float:
     inside = ids.key(found.id) + "/"
     for resource in world.generic:
         if ids.key(resource.id).startswith(inside):
+            if resource.type == vaults.VAULTS:
+                keys = [one for one in world.generic if ids.key(one.id).startswith(ids.key(resource.id) + "/keys/")]
+                vaults.bury(world, resource, keys, caller)
+            if resource.type == blobs.STORAGE:
+                blobs.forget(world, resource)
             world.generic.drop(ids.key(resource.id))
     seconds = world.switches.group_delete
     found.gone_at = world.now() + timedelta(seconds=seconds)

@@ -14,15 +14,16 @@ import struct
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from infra.localazure import faults, seed, tls
+from infra.localazure import faults, federation, seed, tls
 from infra.localazure.clock import VirtualClock
 from infra.localazure.http.app import ABORT, App
 from infra.localazure.runner import Runner
@@ -129,6 +130,11 @@ class LocalAzure:
         """Have a fault stand (scope, count, rate, seed, seconds, after, when); gives its id. Raises BadFault."""
         with self.world.lock:
             return faults.add(self.world, faults.read({"name": name, **how}, self.world.catalogue)).id
+
+    def trust(self, issuer: str, keys: Sequence[dict[str, Any]]) -> None:
+        """Have another issuer's tokens checked with these public keys (JWKs), as Entra does with those it reads."""
+        with self.world.lock:
+            federation.trust(self.world, issuer, keys)
 
     def clear_faults(self) -> None:
         """Take every fault away."""

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -134,6 +135,8 @@ class World:
         self.measured = Table(self.database, "measured", Series, lambda s: s.account)
         self.subdomains: dict[str, str] = {}
         """Subdomain in lower case → key of its account, soft-deleted ones included."""
+        self.issuers: dict[str, list[dict[str, Any]]] = {}
+        """Public keys of other issuers whose tokens logins may come with, by issuer."""
         self.origin = "https://localhost"
         """Where this local Azure is reached; endpoints are paths below it."""
         self._handlers: dict[str, Due] = {}

@@ -207,6 +207,13 @@ def login_error(error: Exception) -> HearthError:
     if at >= 0:
         fact = text[at:].split("Trace ID", maxsplit=1)[0].split("\n", maxsplit=1)[0].strip()
         return LoginFailed(f"Azure refused the login: {fact}")
+    response: Any = getattr(
+        error, "response", None
+    )  # the sentence of AzurePipelinesCredential gives way to the body's own
+    if "serviceConnectionId=" in str(getattr(getattr(response, "request", None), "url", "")):
+        return LoginFailed(
+            f"Azure Pipelines gave no token for the service connection (status {response.status_code}): {brief(error)}"
+        )
     if any(word in text for word in ("Failed to resolve", "Max retries", "Connection", "certificate verify failed")):
         return Unreachable(f"The login server cannot be reached: {brief(error)}")
     return LoginFailed(

@@ -49,6 +49,10 @@ class Lock:
         except OSError:
             return False  # a system without /proc: its number lives, and may be another's by now; `pulumi cancel` helps
 
+    def is_of(self, host: str) -> bool:
+        """Whether its owner was a process of another machine of that very name; of this one, `is_dead` can tell."""
+        return bool(host) and self.host == host != socket.gethostname()
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -133,6 +137,10 @@ class Stacks:
             lock = Lock(file, int(data["pid"]), str(data["hostname"]), str(data["username"]), str(data["timestamp"]))
             found.append(lock)
         return found
+
+    def shows_locks(self) -> bool:
+        """Whether the backend's locks can be looked at: those of the file backend can."""
+        return self._local_backend() is not None
 
     def remove_lock(self, lock: Lock) -> None:
         """Remove a lock; one that is gone is fine."""

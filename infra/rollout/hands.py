@@ -77,7 +77,8 @@ class EngineHands:
         """
         began = time.monotonic()
         with export.enough_room(self._source.parent):
-            env = {**self._env, VARIABLE: encode(promotion(rollout, target, phase))}
+            told = {} if target.plain else {VARIABLE: encode(promotion(rollout, target, phase))}
+            env = {**self._env, **told}
             command = executable(env)
             virtualenv.link(self._source, self._root, self._say)
             try:
@@ -209,6 +210,7 @@ class EngineHands:
             filter(None, [str(self._source), self._given.get("PYTHONPATH", "")])
         )}  # fmt: skip
         env.pop(recover.ADOPT, None)
+        env.pop(VARIABLE, None)
         with self._settling:
             address = Stacks(self._root, self._project, env).backend()
         if re.match(r"file://(?![/~])", address):
@@ -232,7 +234,8 @@ def _capacity(outputs: Mapping[str, Any] | None, deployment: str) -> int:
 def _held(stack: str, lock: Lock, waited: float) -> str:
     return (
         f"{stack} is being changed by {lock.owner} since {lock.since}, for longer than the {waited:.0f} s of "
-        f"limits.step; wait for it, or if it is gone for good on another machine: pulumi cancel --stack {stack}"
+        f"limits.step; wait for it, or if it is gone for good on another machine: "
+        f"hearth recover {stack} --dead-host {lock.host}"
     )
 
 

@@ -32,6 +32,8 @@ from infra.spec.rollout import (
 from infra.spec.rules import percent, rules
 
 FILE = "rollout.yaml"
+OTHERS = "others"
+"""The name of the wave of stacks that no wave names."""
 SLOT = "-b"
 """What the second of a deployment's two Azure names ends in."""
 _OF_KIND: dict[str, tuple[str, ...]] = {
@@ -248,6 +250,9 @@ class _Reading:
         first: dict[str, int] = {}
         for index in range(len(waves) if isinstance(waves, list) else 0):
             name = self.document.find(("waves", index, "name"))
+            if name == OTHERS:
+                text = "is the name of the last wave, of the stacks that no wave names; take another name"
+                self._bad(("waves", index, "name"), text)
             if isinstance(name, str) and first.setdefault(name, index) != index:
                 text = f"the {first[name] + 1}. wave is called {name} too; give one of them another name"
                 self._bad(("waves", index, "name"), text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from datetime import timedelta
@@ -32,6 +33,28 @@ def test_a_killed_engine_is_recovered_without_duplicates_and_without_editing_sta
     said = desk.pulumi("preview", "--expect-no-changes", "--stack", "local-source")
     assert "taking it in" not in said, "what the state holds now is not taken in again: the engine would replace it"
     assert "nothing to recover" in desk.hearth("recover", "local-source")
+
+
+def test_a_lock_of_a_machine_that_is_gone_goes_when_that_machine_is_named(desk: Desk):
+    desk.switch(deployment_create=3600.0)
+    running = desk.start_up("local-source")
+    wait_for(lambda: len(desk.azure.world.deployments) == 1, "the deployment was never asked for")
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    wait_for(lambda: not desk.processes(), f"orphans live on: {desk.processes()}")
+    desk.advance(hours=1)
+    locks = desk.root / ".hearth" / "pulumi" / "state" / ".pulumi" / "locks"
+    (lock,) = locks.rglob("*.json")
+    lock.write_text(json.dumps({**json.loads(lock.read_text()), "hostname": "runner-41"}))  # as another machine's
+
+    assert "--dead-host runner-41" in desk.hearth("recover", "local-source", ok=False), "it may live, for all we know"
+    assert "@runner-41" in desk.hearth("recover", "local-source", "--dead-host", "runner-4", ok=False)
+    assert lock.exists(), "a name must be the whole name"
+    said = desk.hearth("recover", "local-source", "--dead-host", "runner-41")
+    assert "removed the lock of" in said
+    assert "legacy-bot" in said
+    desk.up("local-source")
+    assert len(desk.azure.world.deployments) == 1
 
 
 def test_a_lock_whose_owner_lives_is_left_alone(desk: Desk):

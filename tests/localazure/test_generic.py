@@ -6,6 +6,7 @@ import pytest
 
 from infra.localazure import ids
 from infra.localazure.generic import TYPES
+from infra.localazure.vaults import VAULTS
 from tests.localazure.cloud import BARE, OWNER, PRODUCTION, assignment_body
 
 GROUP = ids.group_id(PRODUCTION, "rg")
@@ -13,7 +14,7 @@ JOB = f"{GROUP}/providers/Microsoft.App/jobs/keep-alive"
 IDENTITY = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/who"
 
 
-@pytest.mark.parametrize("kind", [k for k in TYPES if "CognitiveServices" not in k and "diagnosticSettings" not in k])
+@pytest.mark.parametrize("kind", [k for k in TYPES if TYPES[k] and k != VAULTS])
 def test_every_type_of_the_table_is_made_read_changed_listed_and_deleted(cloud, kind):
     cloud.group()
     path = f"{GROUP}/providers/{kind}/thing"

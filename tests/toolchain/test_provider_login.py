@@ -7,7 +7,9 @@ import grpc
 import pytest
 
 from infra.toolchain.azure_native import transport
-from infra.toolchain.azure_native.cloud import CONSENT, CONSENT_VALUE, is_loopback
+from infra.toolchain.azure_native.cloud import CONSENT, CONSENT_VALUE, find_cloud, is_loopback
+from infra.toolchain.azure_native.login import Tokens, login_for
+from infra.toolchain.azure_native.settings import read_settings
 from tests.toolchain.arm import CLIENT, GROUP, SECRET, TENANT, Answer, Arm, error
 from tests.toolchain.plugin import GROUP as GROUP_TYPE
 from tests.toolchain.plugin import Plugin, login_of, running, text_of
@@ -127,6 +129,26 @@ def test_a_federated_token_may_have_to_be_asked_for(arm: Arm) -> None:
     assert arm.asked[0].query == {"v": ["1"], "audience": ["api://AzureADTokenExchange"]}
     assert arm.asked[0].headers["authorization"] == "Bearer runner"
     assert arm.logins[0]["client_assertion"] == "from-the-issuer"
+
+
+def test_the_issuer_is_asked_anew_when_azures_token_is_over(arm: Arm) -> None:
+    arm.answer("GET", "/oidc", Answer(200, {"value": "first"}), Answer(200, {"value": "second"}))
+    env = {key: value for key, value in login_of(arm).items() if key != "ARM_CLIENT_SECRET"}
+    env |= {
+        "ARM_USE_OIDC": "true",
+        "ARM_OIDC_REQUEST_URL": f"{arm.address}/oidc",
+        "ARM_OIDC_REQUEST_TOKEN": "runner",
+    }
+    settings, clock, transport_ = read_settings({}, env), [0.0], transport.Transport()
+    login = login_for(settings, find_cloud(settings, transport_, env), transport_)
+    tokens = Tokens(login, settings.tenant, (), now=lambda: clock[0])
+
+    assert tokens.headers() == tokens.headers()
+    clock[0] = 3600.0
+    tokens.headers()
+    transport_.close()
+
+    assert [asked["client_assertion"] for asked in arm.logins] == ["first", "second"]
 
 
 def test_without_any_login_one_line_says_so(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -351,7 +351,7 @@ def test_what_the_sdk_does_not_know_is_dropped(plugin: Plugin, arm: Arm) -> None
 
 def test_an_unknown_type_names_the_official_plugin(plugin: Plugin) -> None:
     with pytest.raises(grpc.RpcError) as failed:
-        plugin.create("storage:StorageAccount", {})
+        plugin.create("network:VirtualNetwork", {})
 
     assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert "Install the official plugin" in text_of(failed.value)
@@ -371,3 +371,13 @@ def test_stop_ends_a_wait_and_says_what_azure_has(plugin: Plugin, arm: Arm) -> N
 
     assert "Stopped before Azure had finished" in text_of(failed.value)
     assert half_done(failed.value).id == ACCOUNT_ID
+
+
+def test_a_key_of_a_vault_cannot_be_deleted_and_the_way_round_is_said(plugin: Plugin, arm: Arm) -> None:
+    key = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv/keys/state"
+
+    with pytest.raises(grpc.RpcError) as failed:
+        plugin.delete("keyvault:Key", key)
+
+    assert "Give it `deleted_with` its vault" in text_of(failed.value)
+    assert arm.requests("DELETE") == []

@@ -78,7 +78,7 @@ def wanted(project: Project) -> Wanted:
     """What the files say. Raises SpecError for stacks/rollout.yaml; a stack that cannot be read is told in the plan."""
     from infra.ports import clock
     from infra.rollout.plan import Wanted
-    from infra.spec import check_project, limits, load_rollout
+    from infra.spec import applied, check_project, limits, load_rollout
 
     names = project.stack_names()
     stacks, mistakes = check_project(project, names, today=clock.today())
@@ -86,11 +86,21 @@ def wanted(project: Project) -> Wanted:
     files = {project.shown(project.stack_file(name)): name for name in names}
     wrong = {files[one.file]: f"{one.file}, {one}" for one in reversed(mistakes) if one.file in files}
     read = {stack.name: stack for stack in stacks if stack.name not in wrong}
-    return Wanted(fleet=project.name, rollout=rollout, stacks=read, unread=wrong, limits=limits.load())
+    named = {name for wave in rollout.waves for name in wave.stacks}
+    program = applied.program(project.root)
+    return Wanted(
+        fleet=project.name,
+        rollout=rollout,
+        stacks=read,
+        unread=wrong,
+        others=tuple(name for name in names if name not in named),
+        digests={name: applied.digest(project, one, program, named=name in named) for name, one in read.items()},
+        limits=limits.load(),
+    )
 
 
 def observe(project: Project, wish: Wanted, *, login: bool = False) -> dict[str, Observed]:
-    """What stands at the stacks of the rollout, looked at side by side.
+    """What stands at the stacks of the rollout, looked at side by side; of stacks that no wave names the outputs alone.
 
     Without a login it is their outputs alone; where `login` demands one, that raises LoginFailed.
     """
@@ -102,14 +112,14 @@ def observe(project: Project, wish: Wanted, *, login: bool = False) -> dict[str,
     from infra.rollout import observe as eyes
 
     cloud, backend, tokens = Cloud(), Stacks(project.root, project.name), wish.limits.ping_tokens.value
-    names = [name for wave in wish.rollout.waves for name in wave.stacks]
+    moved = {name: stack for name, stack in wish.stacks.items() if name not in wish.others}
     try:
-        return eyes.observe(names, wish.stacks, backend, Arm(cloud), Metrics(cloud), tokens)
+        return eyes.observe(wish.names, moved, backend, Arm(cloud), Metrics(cloud), tokens)
     except LoginFailed as error:
         if login:
             raise
         typer.echo(f"Azure was not looked at, only the stacks' outputs: {error}", err=True)
-        return eyes.observe(names, {}, backend, Arm(cloud), Metrics(cloud), tokens)
+        return eyes.observe(wish.names, {}, backend, Arm(cloud), Metrics(cloud), tokens)
 
 
 def commit(root: Path) -> str:

@@ -39,10 +39,11 @@ def start(
         bool, typer.Option("--wait/--no-wait", help="Watch it; or leave it to the workers at once.")
     ] = True,
 ) -> None:
-    """Bring the models of a commit to the stacks of stacks/rollout.yaml, wave by wave, and watch it to its end.
+    """Bring a commit to the stacks of stacks/rollout.yaml, wave by wave, then to the others, and watch it to its end.
 
-    Runs from its own copy of the commit's files. Exits 0 when every stack serves its model, 1 when it failed, was
-    rolled back, or stands and waits for a person; what to do then is said. Ctrl-C once: what runs is finished.
+    A stack takes part where its model, its file or the program has changed. Runs from its own copy of the commit's
+    files. Exits 0 when every stack stands as wanted, 1 when it failed, was rolled back, or stands and waits for a
+    person; what to do then is said. Ctrl-C once: what runs is finished.
     """
     from infra.cli.rollout import executing
 
@@ -163,7 +164,7 @@ def _agreed(plan: Plan, *, yes: bool) -> bool:
                 "above why"
             )
     if all(target.standing == "upToDate" for target in targets):
-        typer.echo("Every stack serves its model already: nothing to do.")
+        typer.echo("Every stack serves its model and stands as its file says: nothing to do.")
         return False
     if not yes:
         if not sys.stdin.isatty():

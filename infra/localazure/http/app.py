@@ -446,7 +446,8 @@ def _arm_route(call: Call, segments: list[str]) -> Route:
         if error.kind is not errors.NO_SUCH_ROUTE:
             raise
         kind = generic.type_of(call.path, call.api_version)
-        if call.method not in arm.GENERIC or (generic.is_collection(call.path) and call.method != "GET"):
+        listed = generic.is_collection(call.path) and call.method != "GET"
+        if call.method not in arm.GENERIC or listed or call.method in arm.NOT_OFFERED.get(kind, ()):
             raise errors.WRONG_METHOD(method=call.method) from None
         handler, verb = arm.GENERIC[call.method]
         return Route(call.method, GENERIC_TEMPLATE, handler, f"{kind}/{verb}")

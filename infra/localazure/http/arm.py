@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from infra.localazure import vaults
 from infra.localazure.entities import Json
 from infra.localazure.http import activity, monitor, paging
 from infra.localazure.http import cognitive as cs
@@ -30,6 +31,9 @@ _CLI = "azure-cli 2.91"
 _PAGES = "ARM's documentation"
 _PREVIEW = "azure-mgmt-cognitiveservices 15.0.0b6"
 _JOBS = "documentation of Container Apps jobs, 2024-03-01"
+_KV = _SUB + "/providers/Microsoft.KeyVault"
+_GONE = _KV + "/locations/{location}/deletedVaults/{vault}"
+_VAULTS = "documentation of Key Vault, 2024-11-01"
 _POLLING = "azure-mgmt-cognitiveservices 14.1: its polling; headers of azure-cli's recording"
 
 
@@ -93,6 +97,10 @@ ROUTES = [
     Route("POST", _JOB + "/listSecrets", rm.list_job_secrets, "Microsoft.App/jobs/listSecrets/action", _JOBS),
     Route("GET", _JOB + "/executions", rm.list_executions, "Microsoft.App/jobs/executions/read", _JOBS),
     Route("GET", _JOB + "/executions/{execution}", rm.get_execution, "Microsoft.App/jobs/executions/read", _JOBS),
+    # Deleted key vaults, beyond what the generic store does
+    Route("GET", _KV + "/deletedVaults", rm.list_deleted_vaults, "Microsoft.KeyVault/deletedVaults/read", _VAULTS),
+    Route("GET", _GONE, rm.get_deleted_vault, "Microsoft.KeyVault/locations/deletedVaults/read", _VAULTS),
+    Route("POST", _GONE + "/purge", rm.purge_vault, "Microsoft.KeyVault/locations/deletedVaults/purge/action", _VAULTS),
     # Accounts
     Route("PUT", _ACCOUNT, cs.put_account, _A + "write", _SPEC),
     Route("PATCH", _ACCOUNT, cs.patch_account, _A + "write", _SPEC),
@@ -255,3 +263,6 @@ GENERIC = {
     "PATCH": (rm.patch_generic, "write"),
     "DELETE": (rm.delete_generic, "delete"),
 }
+
+NOT_OFFERED = {vaults.KEYS: ("PATCH", "DELETE")}
+"""What the resource manager does not do with a type: a key is changed and deleted at its vault's own address."""

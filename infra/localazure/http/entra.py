@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs
 
-from infra.localazure import containerapps, errors
+from infra.localazure import containerapps, errors, federation
 from infra.localazure.directory import ARM_AUDIENCES
 from infra.localazure.entities import Json
 from infra.localazure.http import monitor
@@ -39,7 +39,7 @@ def openid_configuration(call: Call) -> Answer:
 
 
 def token(call: Call) -> Answer:
-    """Client credentials: a secret for a token."""
+    """Client credentials: a secret, or another issuer's token, for a token."""
     form = {k: v[0] for k, v in parse_qs(call.body.decode("utf-8", "replace")).items()}
     if "grant_type" not in form:
         raise errors.NO_LOGIN_FIELD(name="grant_type")
@@ -47,12 +47,16 @@ def token(call: Call) -> Answer:
         raise errors.BAD_GRANT(grant=form["grant_type"])
     if "client_id" not in form:
         raise errors.NO_LOGIN_FIELD(name="client_id")
-    if "client_secret" not in form:
-        raise errors.NO_SECRET()
     scope = form.get("scope") or f"{form.get('resource', '')}/.default"
-    value, seconds = call.app.directory.client_credentials(
-        call.params["tenant"], form["client_id"], form["client_secret"], scope
-    )
+    who = call.params["tenant"], form["client_id"]
+    if "client_secret" in form:
+        value, seconds = call.app.directory.client_credentials(*who, form["client_secret"], scope)
+    elif "client_assertion" in form:
+        if form.get("client_assertion_type") != federation.ASSERTION_TYPE:
+            raise errors.NO_LOGIN_FIELD(name="client_assertion_type")
+        value, seconds = call.app.directory.federated(*who, form["client_assertion"], scope)
+    else:
+        raise errors.NO_SECRET()
     return Answer(
         body={"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": value}
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from infra.localazure import accounts, bodies, errors, generic, groups, ids, jobs, roles, softdelete, tags
+from infra.localazure import accounts, bodies, errors, generic, groups, ids, jobs, roles, softdelete, tags, vaults
 from infra.localazure.entities import Account, GenericResource, Json, ResourceGroup, RoleAssignment, RoleDefinition
 from infra.localazure.http import etags, paging, wire
 from infra.localazure.http.call import Answer, Call
@@ -201,7 +201,30 @@ def put_generic(call: Call) -> Answer:
     body = bodies.read_object(call.body)
     _require_condition(call)
     made, new = generic.put(call.world, call.caller, call.path, bodies.convert(body, bodies.Generic), body)
-    return Answer(201 if new else 200, wire.generic(made))
+    return Answer(201 if new and made.type != vaults.KEYS else 200, wire.generic(made))
+
+
+def list_deleted_vaults(call: Call) -> Answer:
+    """The vaults of a subscription that were deleted and can be brought back."""
+    groups.subscription(call.world, call.params["subscription"])
+    found = vaults.deleted_vaults(call.world, call.params["subscription"])
+    return paging.page(call, found, vaults.shown)
+
+
+def get_deleted_vault(call: Call) -> Answer:
+    """A vault that was deleted and can be brought back."""
+    return Answer(body=vaults.shown(_deleted_vault(call)))
+
+
+def purge_vault(call: Call) -> Answer:
+    """Forget a deleted vault for good; done at once, where Azure answers 202."""
+    vaults.purge(call.world, call.caller, _deleted_vault(call))
+    return Answer(200)
+
+
+def _deleted_vault(call: Call) -> GenericResource:
+    groups.subscription(call.world, call.params["subscription"])
+    return vaults.deleted_vault(call.world, *(call.params[name] for name in ("subscription", "location", "vault")))
 
 
 def get_generic(call: Call) -> Answer:

@@ -48,6 +48,8 @@ DIFFERENT = (
     "configures neither is left to azure-identity's default credential (official: the Azure CLI).",
     f"Of the functions only `{invoke.CLIENT_CONFIG}` is there. There is no schema, so no `pulumi package add` "
     "and no code for imports (`pulumi import --generate-code=false` works).",
+    "A key of a vault is not deleted: the resource manager cannot (official: at the vault's own address, which a local "
+    "Azure has not). With `deleted_with` its vault it need not be.",
     "Packages made by `pulumi package add azure-native <module> <version>` are not supported.",
 )
 """What does differ."""

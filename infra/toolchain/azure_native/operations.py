@@ -101,6 +101,11 @@ class Operations:
     def delete(self, token: str, resource: str, timeout: float) -> None:
         """Delete the resource and wait until it is gone."""
         row, version = row_of(token)
+        if row.kept_by_azure:
+            raise PluginError(
+                f"'{resource}' cannot be deleted here: the resource manager has no way to, and the stand-in plugin "
+                "does not go to the vault itself. Give it `deleted_with` its vault, or `retain_on_delete`."
+            )
         self.manager.delete(resource, version, self._patience(timeout), long=row.long_delete)
 
     def _put(

@@ -15,6 +15,8 @@ from functools import cached_property
 
 _GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
 _ACCOUNT = f"{_GROUP}/providers/Microsoft.CognitiveServices/accounts/{{accountName}}"
+_STORAGE = f"{_GROUP}/providers/Microsoft.Storage/storageAccounts/{{accountName}}"
+_VAULT = f"{_GROUP}/providers/Microsoft.KeyVault/vaults/{{vaultName}}"
 _TRACKED = ("location", "tags")
 
 
@@ -28,6 +30,8 @@ class NameRule:
 
 
 _WORD = NameRule(pattern=r"^[-\w\._\(\)]+$")
+_STORAGE_NAME = NameRule(3, 24)
+_VAULT_NAME = NameRule(pattern=r"^[a-zA-Z0-9-]{3,24}$")
 _ACCOUNT_NAME = NameRule(2, 64, r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")
 
 
@@ -46,6 +50,8 @@ class Row:
     replaced_by: tuple[str, ...] = ()
     """Properties of the body that cannot be changed: another value makes another resource."""
     long_put: bool = False
+    kept_by_azure: bool = False
+    """Azure's resource manager has no way to delete it."""
     long_delete: bool = False
     needs_location: bool = False
     names: Mapping[str, NameRule] = field(default_factory=dict)
@@ -109,12 +115,62 @@ ROWS = (
         replaced_by=("principalId",),
     ),
     Row(
+        "azure-native:authorization:RoleDefinition",
+        api_version="2022-05-01-preview",
+        path="/{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
+        top_level=(),
+    ),
+    Row(
         "azure-native:managedidentity:UserAssignedIdentity",
         api_version="2023-01-31",
         path=f"{_GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{{resourceName}}",
         top_level=_TRACKED,
         replaced_by=("location",),
         needs_location=True,
+    ),
+    Row(
+        "azure-native:managedidentity:FederatedIdentityCredential",
+        api_version="2023-01-31",
+        path=(
+            f"{_GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{{resourceName}}"
+            "/federatedIdentityCredentials/{federatedIdentityCredentialResourceName}"
+        ),
+        top_level=(),
+        names={"federatedIdentityCredentialResourceName": NameRule(pattern=r"^[a-zA-Z0-9]{1}[a-zA-Z0-9-_]{2,119}$")},
+    ),
+    Row(
+        "azure-native:storage:StorageAccount",
+        api_version="2024-01-01",
+        path=_STORAGE,
+        top_level=(*_TRACKED, "kind", "sku", "identity", "extendedLocation"),
+        replaced_by=("location",),
+        long_put=True,
+        needs_location=True,
+        names={"accountName": _STORAGE_NAME},
+    ),
+    Row(
+        "azure-native:storage:BlobContainer",
+        api_version="2024-01-01",
+        path=f"{_STORAGE}/blobServices/default/containers/{{containerName}}",
+        top_level=("etag",),
+        names={"accountName": _STORAGE_NAME, "containerName": NameRule(3, 63)},
+    ),
+    Row(
+        "azure-native:keyvault:Vault",
+        api_version="2024-11-01",
+        path=_VAULT,
+        replaced_by=("location",),
+        long_put=True,
+        needs_location=True,
+        names={"vaultName": _VAULT_NAME},
+    ),
+    Row(
+        "azure-native:keyvault:Key",
+        api_version="2024-11-01",
+        path=f"{_VAULT}/keys/{{keyName}}",
+        top_level=("tags", "location", "properties"),  # its inputs are not flattened, its outputs are
+        kept_by_azure=True,
+        names={"vaultName": _VAULT_NAME, "keyName": NameRule(1, 127, r"^[a-zA-Z0-9-]{1,127}$")},
     ),
     Row(
         "azure-native:app:ManagedEnvironment",
