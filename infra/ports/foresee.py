@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from infra.errors import HearthError, Unreachable
+from infra.errors import HearthError, Refused, Unreachable
 from infra.ports.stacks import executable, meaning
 
 LONGEST = 1800
@@ -28,6 +29,9 @@ _OPS: dict[str, Op] = {
 """The engine's words for what touches a resource; the others (same, read, refresh) change nothing."""
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that only Azure will tell (sdk/go/common/resource/plugin, UnknownStringValue)."""
+
+_AWAY = re.compile(r"nothing answers there|connection refused|no such host|does not answer|not log in|AADSTS", re.I)
+"""In what plugins, engine and program say: Azure, or its login, is what failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ class Engine:
         if document is None:
             raise meaning(done.stderr or done.stdout)
         if done.returncode:
-            raise HearthError(_said(document, "error") or _line(done.stderr) or f"pulumi {words[0]}: failed")
+            raise _meaning(_said(document, "error") or _line(done.stderr) or f"pulumi {words[0]}: failed", words[0])
         return read(document)
 
 
@@ -203,6 +207,13 @@ def _document(text: str) -> dict[str, Any] | None:
 def _said(document: Mapping[str, Any], severity: str) -> str:
     lines = [str(d["message"]) for d in document.get("diagnostics") or [] if d.get("severity") == severity]
     return "; ".join(dict.fromkeys(_line(line) for line in lines))
+
+
+def _meaning(text: str, word: str) -> HearthError:
+    """Why a run failed. A refresh runs no program of ours: what fails it is Azure or the engine."""
+    if _AWAY.search(text):
+        return Unreachable(text)
+    return Refused(text) if word == "refresh" else HearthError(text)
 
 
 def _line(text: str) -> str:
