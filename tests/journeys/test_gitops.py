@@ -97,7 +97,13 @@ def test_a_stack_of_a_rollout_is_previewed_as_its_rollout_would_put_it_up(clone:
     (clone.root / "stacks" / "rollout.yaml").write_text(waves)
     record = clone.record_file(BOT)
     record.write_text(record.read_text().replace(FIRST, new := clone.tune("b")))
-    [row] = preview(clone)
+    third = clone.stack_file(STACK).read_text().replace(ACCOUNT, "contoso-third")
+    clone.stack_file("third").write_text(third)
+    rows = {row["stack"]: row for row in preview(clone)}
+    row, first = rows[STACK], rows["third"]
+    assert (first["error"], set(first["counts"])) == ("", {"create"}), "a region that is not up yet"
+    assert clone.stack_file("third").read_text() == third
+    clone.stack_file("third").unlink()
     assert [c["resource"] for c in row["changes"] if c["kind"] == "deployment"] == [f"{BOT}-b"]
     [model] = row["models"]
     assert (model["before"], model["after"], model["how"], model["gap"]) == (FIRST, new, "beside", False)
