@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Concern = Literal["target", "login", "disk"]
-"""Whom a failure concerns: this target alone, or, of the machine that all targets share, the login or the disk."""
+Concern = Literal["target", "login", "secrets", "disk"]
+"""Whom a failure concerns: this target alone, or, of the machine that all targets share, the login to Azure, the
+passphrase of the stacks' secrets, or the disk."""
 
 _SAYS_NOTHING = re.compile(r"^(update failed|preview failed|one or more .*(failed|errors)|.*: update failed)\.?$", re.I)
 _LOGIN = re.compile(
@@ -17,7 +18,9 @@ _LOGIN = re.compile(
     r"failed to acquire a token|DefaultAzureCredential|the login in the environment",
     re.I,
 )
+_SECRETS = re.compile(r"incorrect passphrase|passphrase must be set", re.I)
 _DISK = re.compile(r"no space left on device|disk quota exceeded", re.I)
+_SHARED: dict[Concern, re.Pattern[str]] = {"disk": _DISK, "login": _LOGIN, "secrets": _SECRETS}
 _LONGEST = 600
 """Characters of a reason: more is in the log."""
 
@@ -75,10 +78,11 @@ def failure(run: Run, said: str) -> Failure:
     if not texts:
         texts = [("", line) for line in map(_line, re.findall(r"^\s*error: (.*)$", said, re.M)) if line]
     whole = "\n".join(text for _, text in run.errors) + said
-    concern: Concern = "disk" if _DISK.search(whole) else "login" if _LOGIN.search(whole) else "target"
-    if concern != "target":
-        telling = _DISK if concern == "disk" else _LOGIN
-        texts = [(urn, text) for urn, text in texts if telling.search(text)] or texts
+    concern: Concern = "target"
+    for shared, telling in _SHARED.items():
+        if telling.search(whole):
+            concern, texts = shared, [(urn, text) for urn, text in texts if telling.search(text)] or texts
+            break
     if not texts:
         return Failure("", concern)
     urn, text = texts[0]

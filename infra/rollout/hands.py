@@ -172,6 +172,8 @@ class EngineHands:
             raise DiskFull(f"{stack}: the disk is full ({found.text}); make room, then: {resume}")
         if found.concern == "login":
             raise LoginFailed(f"{stack}: {found.text}. Log in again (az login, or a fresh secret), then: {resume}")
+        if found.concern == "secrets":
+            raise LoginFailed(f"{stack}: {found.text}. Set PULUMI_CONFIG_PASSPHRASE to the stacks' own, then: {resume}")
         log = f"log: {os.path.relpath(files.log, self._root)}"
         if engine.end == "limit":
             doing = ", ".join(f"{urn.rsplit('::', 1)[-1]} ({op})" for urn, op in engine.told.under_way.items())

@@ -99,6 +99,13 @@ def test_a_login_that_is_refused_concerns_every_target_and_is_raised(fleet: Flee
     assert fleet.hands("r1").step("r1", fleet.target(TARGET, fleet.desk.tune("b")), "place").outcome == "done"
 
 
+def test_a_wrong_passphrase_concerns_every_target_and_is_raised(fleet: Fleet):
+    """Each stack would fail by it, and each of their rollbacks: only who starts the engine can put it right."""
+    hands, target = fleet.hands("r1", env={"PULUMI_CONFIG_PASSPHRASE": "wrong"}), fleet.target(TARGET, "any")
+    with pytest.raises(LoginFailed, match=r"incorrect passphrase.*PULUMI_CONFIG_PASSPHRASE.*hearth rollout resume r1"):
+        hands.step("r1", target, "place")
+
+
 def test_a_step_that_hangs_is_stopped_at_its_limit_and_leaves_nothing_for_a_person(fleet: Fleet):
     fleet.desk.switch(deployment_create=3600.0)
     target = fleet.target(TARGET, fleet.desk.tune("b"))

@@ -45,6 +45,8 @@ def test_what_concerns_every_target_is_told_first_and_marked():
         "login",
         "support-bot: AADSTS7000215: wrong secret",
     )
+    secrets = failure(read(""), "error: getting stack configuration: get stack secrets manager: incorrect passphrase")
+    assert (secrets.concern, secrets.text.endswith("incorrect passphrase")) == ("secrets", True)
     disk = failure(read(""), "error: write /x: no space left on device")
     assert (disk.concern, disk.text) == ("disk", "write /x: no space left on device")
 

@@ -53,6 +53,16 @@ def test_a_gate_that_fails_undoes_its_wave_and_leaves_the_next_untouched():
     assert (len(told.pauses), told.pauses[0].seconds(told.now)) == (1, 3600)
 
 
+def test_a_stack_that_was_not_tried_is_said_to_be_so_once():
+    """The engine of the rollout writes the reason in two ways."""
+    tape = Tape()
+    tape("notTried", "world", "prod-eus", text="not tried: prod-swe failed")
+    tape("notTried", "world", "prod-jpe", text="not tried because of prod-swe")
+    assert [story.words(event) for event in tape.events] == [
+        "not tried: prod-swe failed", "not tried because of prod-swe",
+    ]  # fmt: skip
+
+
 def test_a_step_of_a_worker_that_died_is_closed_when_it_is_begun_again():
     tape = Tape()
     tape("started", who="ann")

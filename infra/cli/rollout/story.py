@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -347,7 +348,7 @@ def reason(event: Event) -> str:
     """What the event says in words, on one line: it may quote a model's answer or an engine's output."""
     text = event.text or str(event.data.get("reason") or "")
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text.removeprefix("not tried ") if event.kind == "notTried" else text
+    return re.sub(r"^not tried:? ", "", text) if event.kind == "notTried" else text
 
 
 def place(event: Event) -> str:
