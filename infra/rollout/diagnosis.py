@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Concern = Literal["target", "login", "secrets", "disk"]
-"""Whom a failure concerns: this target alone, or, of the machine that all targets share, the login to Azure, the
-passphrase of the stacks' secrets, or the disk."""
+Concern = Literal["target", "network", "login", "secrets", "disk"]
+"""Whom a failure concerns: this target alone, or, of the machine that all targets share, its way to the cloud,
+the login to Azure, the passphrase of the stacks' secrets, or the disk."""
 
 _SAYS_NOTHING = re.compile(r"^(update failed|preview failed|one or more .*(failed|errors)|.*: update failed)\.?$", re.I)
 _LOGIN = re.compile(
@@ -20,7 +20,13 @@ _LOGIN = re.compile(
 )
 _SECRETS = re.compile(r"incorrect passphrase|passphrase must be set", re.I)
 _DISK = re.compile(r"no space left on device|disk quota exceeded", re.I)
-_SHARED: dict[Concern, re.Pattern[str]] = {"disk": _DISK, "login": _LOGIN, "secrets": _SECRETS}
+_NETWORK = re.compile(
+    r"metadata host \S+( \(ARM_METADATA_HOSTNAME\))? does not answer|login server cannot be reached|"
+    r"lookup (management\.azure\.com|login\.microsoftonline\.com)",
+    re.I,
+)
+"""What every target needs to be reached: one region that is down is none of it."""
+_SHARED: dict[Concern, re.Pattern[str]] = {"disk": _DISK, "network": _NETWORK, "login": _LOGIN, "secrets": _SECRETS}
 _LONGEST = 600
 """Characters of a reason: more is in the log."""
 

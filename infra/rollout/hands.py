@@ -49,6 +49,12 @@ class DiskFull(HearthError):
     """No room for state and logs."""
 
 
+class Offline(HearthError):
+    """This machine does not reach the cloud, or the cloud's login server: no target can be written or taken back."""
+
+    exit_code = 3
+
+
 class EngineHands:
     """Steps at the stacks of one project, from one rollout's own files. Safe to use from many threads."""
 
@@ -73,7 +79,8 @@ class EngineHands:
     def step(self, rollout: str, target: Target, phase: Phase) -> StepResult:
         """Bring a stack to where a phase wants it. Blocks; may be called again after anything.
 
-        Raises HearthError for what concerns the whole run: Stopped, LoginFailed, DiskFull, no engine, no virtualenv.
+        Raises HearthError for what concerns the whole run: Stopped, LoginFailed, Offline, DiskFull, no engine, no
+        virtualenv.
         """
         began = time.monotonic()
         with export.enough_room(self._source.parent):
@@ -83,7 +90,7 @@ class EngineHands:
             virtualenv.link(self._source, self._root, self._say)
             try:
                 result = self._step(rollout, target, phase, command, env)
-            except (Stopped, DiskFull, LoginFailed):
+            except (Stopped, DiskFull, LoginFailed, Offline):
                 raise
             except HearthError as error:  # of its files, its state, its lock
                 result = StepResult(outcome="failed", reason=_one_line(str(error)))
@@ -170,6 +177,8 @@ class EngineHands:
             raise Stopped(f"{stack}: its engine was stopped; go on with: {resume}")
         if found.concern == "disk":
             raise DiskFull(f"{stack}: the disk is full ({found.text}); make room, then: {resume}")
+        if found.concern == "network":
+            raise Offline(f"{stack}: {found.text}. Once the cloud answers here again: {resume}")
         if found.concern == "login":
             raise LoginFailed(f"{stack}: {found.text}. Log in again (az login, or a fresh secret), then: {resume}")
         if found.concern == "secrets":

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from infra.errors import LoginFailed
+from infra.rollout.hands import Offline
 from infra.rollout.values import StepResult, Target
 from tests.desk import wait_for
 from tests.rollout.fleet import FIRST, MARK, Fleet, start_step
@@ -103,6 +104,14 @@ def test_a_wrong_passphrase_concerns_every_target_and_is_raised(fleet: Fleet):
     """Each stack would fail by it, and each of their rollbacks: only who starts the engine can put it right."""
     hands, target = fleet.hands("r1", env={"PULUMI_CONFIG_PASSPHRASE": "wrong"}), fleet.target(TARGET, "any")
     with pytest.raises(LoginFailed, match=r"incorrect passphrase.*PULUMI_CONFIG_PASSPHRASE.*hearth rollout resume r1"):
+        hands.step("r1", target, "place")
+
+
+def test_a_cloud_that_this_machine_does_not_reach_concerns_every_target_and_is_raised(fleet: Fleet):
+    """Nothing could be rolled back over that network either."""
+    hands = fleet.hands("r1", env={"ARM_METADATA_HOSTNAME": "localhost:9"})
+    target = fleet.target(TARGET, "any")
+    with pytest.raises(Offline, match=r"localhost:9.*does not answer.*hearth rollout resume r1"):
         hands.step("r1", target, "place")
 
 

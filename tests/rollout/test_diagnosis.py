@@ -45,6 +45,10 @@ def test_what_concerns_every_target_is_told_first_and_marked():
         "login",
         "support-bot: AADSTS7000215: wrong secret",
     )
+    away = "The cloud's metadata host localhost:1 (ARM_METADATA_HOSTNAME) does not answer: connection refused"
+    assert failure(read(events(diagnostic(away))), "").concern == "network"
+    region = "contoso-ft-swe.openai.azure.com does not answer: connection refused"
+    assert failure(read(events(diagnostic(region, URN))), "").concern == "target", "the others may well go on"
     secrets = failure(read(""), "error: getting stack configuration: get stack secrets manager: incorrect passphrase")
     assert (secrets.concern, secrets.text.endswith("incorrect passphrase")) == ("secrets", True)
     disk = failure(read(""), "error: write /x: no space left on device")

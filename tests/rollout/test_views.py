@@ -8,13 +8,17 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from io import StringIO
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import msgspec
 import pytest
+import typer
 from rich.console import Console
 
 from infra.cli.rollout import page, story, view
+from infra.cli.rollout.start import finish
 from infra.rollout.plan import make
 from infra.rollout.values import Event
 from tests.rollout.planning import NEW, facts, observed, stack, wanted, wave
@@ -61,6 +65,14 @@ def test_a_stack_that_was_not_tried_is_said_to_be_so_once():
     assert [story.words(event) for event in tape.events] == [
         "not tried: prod-swe failed", "not tried because of prod-swe",
     ]  # fmt: skip
+
+
+def test_a_rollback_that_failed_ends_with_the_command_that_tries_it_again(capsys: pytest.CaptureFixture[str]):
+    """`resume` says that it has ended, for it has."""
+    rollout = cast(Any, SimpleNamespace(id="r1"))
+    with pytest.raises(typer.Exit):
+        finish("rollbackFailed", rollout)
+    assert "hearth rollout rollback r1" in capsys.readouterr().out
 
 
 def test_a_step_of_a_worker_that_died_is_closed_when_it_is_begun_again():

@@ -74,7 +74,8 @@ def finish(outcome: Outcome, rollout: Rollout) -> None:
     if outcome == "succeeded":
         return
     if outcome not in ("running", "paused"):
-        typer.echo(f"See what happened: hearth rollout show {rollout.id}")
+        again = f"; try the rollback again: hearth rollout rollback {rollout.id}" if outcome == "rollbackFailed" else ""
+        typer.echo(f"See what happened: hearth rollout show {rollout.id}{again}")
     raise typer.Exit(1)
 
 
