@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import keep_alive, localazure, main_job, report, rollout, training
+from benchmarks import gitops, keep_alive, localazure, main_job, report, rollout, training
 
 CHAPTERS = {
     "The main job": main_job.rows,
     "Local Azure": localazure.rows,
     "Keep-alive": keep_alive.rows,
     "Rollout": rollout.rows,
+    "GitOps": gitops.rows,
     "Training data": training.rows,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ def check(
     stacks: Annotated[list[str] | None, typer.Argument(help="Stacks to check; all of them when none is named.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print for programs.")] = False,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write what it finds to this file too.")] = None,
 ) -> None:
     """Check what is written: every mistake of every stack, each with its place. Needs no cloud and no engine.
 
@@ -48,6 +50,12 @@ def check(
         mistakes = sorted({*mistakes, *wrong})
     waves = rollout.waves if rollout is not None else ()
     unread = sorted(set(names) - {s.name for s in found})
+    if markdown is not None:
+        from infra.gitops.words import cell
+
+        said = [f"- :x: {cell(f'{m.file}, {m}')}" for m in mistakes] + [f"- :warning: {cell(w)}" for w in warnings]
+        head = f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''} in {len(names)} stacks."
+        place.write(markdown, "\n".join(["### hearth check", "", head, "", *said]) + "\n", "--markdown")
     if as_json:
         rows = [{"file": m.file, "line": m.line, "path": m.path, "text": m.text} for m in mistakes]
         told = [{"wave": wave.name, "stacks": wave.stacks} for wave in waves]

@@ -43,6 +43,9 @@ def _check(file: Path, to: str, marker: str, *, close: bool) -> None:
     mistakes = []
     if not file.is_file():
         mistakes.append(Mistake("hearth post", 0, "FILE", f"{file} is no file"))
+    elif not file.stat().st_size:
+        text = f"{file} is empty: the command that writes it did not come to its end, and nothing was posted"
+        mistakes.append(Mistake("hearth post", 0, "FILE", text))
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,40}", marker):
         mistakes.append(Mistake("hearth post", 0, "--marker", "takes letters, digits and '-', 41 at most"))
     if close and to != "issue":

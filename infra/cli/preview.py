@@ -46,13 +46,22 @@ def preview(
     plan, questions = _questions(project, touched)
     rows = foretold.Previewer(Engine(project.root), dated, at_once or os.cpu_count() or 1).all(questions)
     if markdown is not None:
-        place.write(markdown, summary.markdown(rows, plan, gone, dated.hosting.currency), "--markdown")
+        place.write(markdown, _page(rows, plan, gone, dated.hosting.currency), "--markdown")
     if as_json:
         for row in rows:
             typer.echo(_json(row))
     else:
         typer.echo("\n".join(summary.lines(rows, plan, gone, dated.hosting.currency)))
     raise typer.Exit(foretold.exit_code(rows))
+
+
+def _page(rows: list[Row], plan: Plan | None, gone: list[str], currency: str) -> str:
+    """The summary, and where a rollout would do something, what it plans for these stacks."""
+    from infra.cli.rollout import planned
+    from infra.gitops import summary
+
+    text = summary.markdown(rows, plan, gone, currency)
+    return text if plan is None else f"{text}\n{planned.markdown(plan, currency, whole=False)}"
 
 
 def _touched(project: Project, named: list[str], since: str | None) -> tuple[dict[str, tuple[str, ...]], list[str]]:

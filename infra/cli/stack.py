@@ -81,7 +81,8 @@ def recover(
     stacks: Names = None,
     *,
     dead_host: Annotated[
-        str, typer.Option("--dead-host", metavar="HOST", help="A machine that is gone for good: its locks go too.")
+        str,
+        typer.Option("--dead-host", metavar="HOST[,HOST]", help="A machine that is gone for good: its locks go too."),
     ] = "",
 ) -> None:
     """Bring stacks back after a kill: remove the locks of processes that are gone, let the next `up` take in orphans.

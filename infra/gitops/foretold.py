@@ -113,7 +113,8 @@ class Previewer:
         try:
             found = self.engine.up(question.name, environment={**self.environment, **told})
         except HearthError as error:
-            return _failed(question, " ".join(str(error).split()), error.exit_code)
+            text = " ".join(str(error).split()).removeprefix(f"{question.name}: ")
+            return _failed(question, text, error.exit_code)
         return self._row(question, question.stack, found)
 
     def _row(self, question: Question, stack: Stack, found: Foreseen) -> Row:

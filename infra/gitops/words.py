@@ -31,7 +31,8 @@ def move(before: Any, after: Any) -> str:
     return f"{shown(before)} → {shown(after)}"
 
 
-_ESCAPED = str.maketrans({"|": "\\|", "\n": " ", "\r": " ", "<": "&lt;", "`": "'", "@": "@\u200b"})
+_ESCAPED = str.maketrans({**{mark: f"&#{ord(mark)};" for mark in "|<[`\\&"}, "\n": " ", "\r": " ", "@": "@\u200b"})
+"""As entities: what a backslash escapes is read otherwise inside a table, by one host or the other."""
 
 
 def cell(text: str) -> str:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from infra.errors import HearthError, Unreachable
-from infra.ports.stacks import executable, meaning
+from infra.errors import HearthError, NotFound, Refused, Unreachable
+from infra.ports.stacks import Stacks, executable, meaning
 
 LONGEST = 1800
 """Seconds that one preview may take."""
@@ -28,6 +31,11 @@ _OPS: dict[str, Op] = {
 """The engine's words for what touches a resource; the others (same, read, refresh) change nothing."""
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that only Azure will tell (sdk/go/common/resource/plugin, UnknownStringValue)."""
+
+_SALTS = ("encryptionsalt", "encryptedkey", "secretsprovider")
+"""Keys of a stack file that belong to its secrets, and so to the backend that it is meant for."""
+_AWAY = re.compile(r"nothing answers there|connection refused|no such host|does not answer|not log in|AADSTS", re.I)
+"""In what plugins, engine and program say: Azure, or its login, is what failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +96,39 @@ class Engine:
     def up(self, stack: str, *, refresh: bool = False, environment: Mapping[str, str] | None = None) -> Foreseen:
         """What `pulumi up` would do; with `refresh`, from what Azure has and not from what the state says.
 
-        Raises HearthError with what the program or the engine says, NotFound for an unknown stack, Unreachable.
+        A stack that the backend does not know yet is put up in thought, in a backend of a moment's: who only previews
+        may not make one. Raises HearthError with what the program or the engine says, Unreachable, and NotFound for
+        an unknown stack whose file holds secrets, which nothing can open yet.
         """
-        return self._ask(stack, ["preview", *(["--refresh"] if refresh else [])], environment)
+        try:
+            return self._ask(stack, ["preview", *(["--refresh"] if refresh else [])], environment)
+        except NotFound:
+            file = next(self._root.glob(f"**/Pulumi.{stack}.yaml"), None)
+            if file is None or "secure:" in file.read_text("utf-8", errors="replace"):
+                raise
+            return self._first(stack, file, environment)
+
+    def _first(self, stack: str, file: Path, environment: Mapping[str, str] | None) -> Foreseen:
+        """The first `up` of a stack, from a copy of the project whose files making a stack may change."""
+        with tempfile.TemporaryDirectory(prefix="hearth-preview-") as folder:
+            root, state = Path(folder, "project"), Path(folder, "state")
+            root.mkdir()
+            state.mkdir()
+            settings = file.relative_to(self._root).parts[0]
+            for one in self._root.iterdir():
+                if one.name != settings:
+                    (root / one.name).symlink_to(one)
+            shutil.copytree(self._root / settings, root / settings)
+            copy = root / file.relative_to(self._root)
+            lines = copy.read_text("utf-8").splitlines(keepends=True)
+            copy.write_text("".join(line for line in lines if not line.startswith(_SALTS)), "utf-8")
+            env = {
+                **(environment or {}),
+                "PULUMI_BACKEND_URL": f"file://{state}",
+                "PULUMI_CONFIG_PASSPHRASE": "a moment",
+            }
+            Stacks(root, "", {**os.environ, **env}).create(stack)
+            return Engine(root)._ask(stack, ["preview"], env)
 
     def refresh(self, stack: str) -> Foreseen:
         """What differs between the state and Azure; a step's `before` is the state, its `after` what Azure has.
@@ -112,7 +150,7 @@ class Engine:
         if document is None:
             raise meaning(done.stderr or done.stdout)
         if done.returncode:
-            raise HearthError(_said(document, "error") or _line(done.stderr) or f"pulumi {words[0]}: failed")
+            raise _meaning(_said(document, "error") or _line(done.stderr) or f"pulumi {words[0]}: failed", words[0])
         return read(document)
 
 
@@ -203,6 +241,13 @@ def _document(text: str) -> dict[str, Any] | None:
 def _said(document: Mapping[str, Any], severity: str) -> str:
     lines = [str(d["message"]) for d in document.get("diagnostics") or [] if d.get("severity") == severity]
     return "; ".join(dict.fromkeys(_line(line) for line in lines))
+
+
+def _meaning(text: str, word: str) -> HearthError:
+    """Why a run failed. A refresh runs no program of ours: what fails it is Azure or the engine."""
+    if _AWAY.search(text):
+        return Unreachable(text)
+    return Refused(text) if word == "refresh" else HearthError(text)
 
 
 def _line(text: str) -> str:

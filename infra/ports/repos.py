@@ -51,6 +51,9 @@ class Host(Protocol):
     def summary(self, text: str) -> Posted:
         """Show a text on the page of this run."""
 
+    def hand_on(self, name: str, value: str) -> None:
+        """Give later jobs of this run a value, as an output of this step. Both are letters, digits and '-' alone."""
+
 
 def of(environment: Mapping[str, str], *, wait: Wait = time.sleep) -> Host:
     """The host whose runner this is. Raises SpecError where it is none that is known."""
@@ -128,6 +131,11 @@ class GitHub:
         with file.open("a", encoding="utf-8") as out:
             out.write(cut + "\n")
         return Posted("created", self._run)
+
+    def hand_on(self, name: str, value: str) -> None:
+        """See Host."""
+        with Path(_need(self._environment, "GITHUB_OUTPUT")).open("a", encoding="utf-8") as out:
+            out.write(f"{name}={value}\n")
 
     def _open_issue(self, mark: str) -> dict[str, Any] | None:
         rows = self._pages(f"/repos/{self._repository}/issues?state=open&per_page=100")
@@ -229,6 +237,10 @@ class AzureRepos:
         file.write_text(fitting(text, SUMMARY_LONGEST, self._run), "utf-8")
         print(f"##vso[task.uploadsummary]{file}", flush=True)  # noqa: T201 - the agent reads it there
         return Posted("created", self._run)
+
+    def hand_on(self, name: str, value: str) -> None:
+        """See Host: the agent reads it in the log."""
+        print(f"##vso[task.setvariable variable={name};isOutput=true]{value}", flush=True)  # noqa: T201
 
     def _open_item(self, mark: str) -> int | None:
         asked = (  # the mark is letters, digits and '-' alone: the command sees to it

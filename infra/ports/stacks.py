@@ -50,8 +50,11 @@ class Lock:
             return False  # a system without /proc: its number lives, and may be another's by now; `pulumi cancel` helps
 
     def is_of(self, host: str) -> bool:
-        """Whether its owner was a process of another machine of that very name; of this one, `is_dead` can tell."""
-        return bool(host) and self.host == host != socket.gethostname()
+        """Whether its owner was a process of another machine of that very name, or of one of several (`a,b`).
+
+        Of this machine `is_dead` can tell.
+        """
+        return self.host in filter(None, host.split(",")) and self.host != socket.gethostname()
 
 
 @dataclass(frozen=True, slots=True)

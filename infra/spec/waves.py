@@ -56,9 +56,14 @@ DECIDED: dict[str, Any] = {
 Targets = list[str] | dict[str, str]
 
 
+def has_rollout(project: Project) -> bool:
+    """Whether there is a stacks/rollout.yaml."""
+    return (project.stacks / FILE).exists()
+
+
 def load_rollout(project: Project, stacks: list[Stack]) -> Rollout:
     """The file with its waves resolved; `stacks` are all that could be read. Raises SpecError with every mistake."""
-    if not (project.stacks / FILE).exists():
+    if not has_rollout(project):
         text = "does not exist; docs/rollout.md tells what it says"
         raise SpecError([Mistake(project.shown(project.stacks / FILE), 0, "", text)])
     reading = _Reading(project, stacks)
@@ -70,7 +75,7 @@ def load_rollout(project: Project, stacks: list[Stack]) -> Rollout:
 
 def check_rollout(project: Project, stacks: list[Stack]) -> list[Mistake]:
     """Every mistake of the file, and of stacks that it cannot serve as they are; none where there is no file."""
-    if not (project.stacks / FILE).exists():
+    if not has_rollout(project):
         return []
     reading = _Reading(project, stacks)
     reading.rollout()
@@ -83,7 +88,7 @@ def names_in_rollout(project: Project) -> frozenset[str]:
     Reads stack files only where labels decide, and of the file only what names targets: a slip in a gate stops no
     `pulumi up`. Raises SpecError where it cannot be told which stacks are named.
     """
-    if not (project.stacks / FILE).exists():
+    if not has_rollout(project):
         return frozenset()
     document, reader = project.document(project.stacks / FILE), Reader(rules())
     wanted = [targets for _, targets in _targets(document, reader)]

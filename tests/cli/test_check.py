@@ -27,6 +27,16 @@ def test_json_is_for_programs_and_exits_the_same(shell: Shell):
     assert mistake["line"] == 11
 
 
+def test_what_was_found_is_written_for_a_pipelines_page_as_text(shell: Shell):
+    file = shell.root / "stacks" / "Pulumi.local-target.yaml"
+    file.write_text(file.read_text().replace("swedencentral", "'<b>|@all'"))
+    page = shell.root / "check.md"
+    shell.hearth("check", "--markdown", str(page), code=2)
+    assert "1 mistake in 2 stacks." in page.read_text()
+    assert "Pulumi.local-target.yaml, line 4" in page.read_text()
+    assert not any(markup in page.read_text() for markup in ("<b>", "|", "@all"))
+
+
 def test_a_stack_that_is_named_is_told_of_its_clash_with_another_and_of_nothing_else_there(shell: Shell):
     other = shell.root / "stacks" / "Pulumi.copy.yaml"
     other.write_text((shell.root / "stacks" / "Pulumi.local-target.yaml").read_text())

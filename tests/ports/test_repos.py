@@ -106,6 +106,16 @@ def test_a_summary_stays_within_the_runners_limit_of_bytes(github: repos.Host, t
     assert (tmp_path / "summary.md").stat().st_size <= repos.SUMMARY_LONGEST
 
 
+def test_a_value_is_handed_on_to_later_jobs_the_way_each_host_has_it(
+    azure: repos.Host, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "c/m", "GITHUB_OUTPUT": str(tmp_path / "output")}
+    repos.of(given).hand_on("digest", "0a1b")
+    assert (tmp_path / "output").read_text() == "digest=0a1b\n"
+    azure.hand_on("digest", "0a1b")
+    assert capsys.readouterr().out == "##vso[task.setvariable variable=digest;isOutput=true]0a1b\n"
+
+
 def test_azure_takes_a_summary_up_from_a_line_of_the_log(
     azure: repos.Host, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,11 +18,20 @@ if TYPE_CHECKING:
     from infra.spec import Project
 
 
+WAVES_ONLY = typer.Option(
+    "--waves-only", help="Leave alone stacks that rollout.yaml does not name: something else puts them up."
+)
+
+
 def plan(
     *,
     as_tree: Annotated[bool, typer.Option("--tree", help="Print it as a tree, with models in full.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print for programs.")] = False,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write it to this file too.")] = None,
+    hand_on: Annotated[
+        bool, typer.Option("--hand-on", help="In a pipeline: give later jobs the digest, as this step's output.")
+    ] = False,
+    waves_only: Annotated[bool, WAVES_ONLY] = False,
 ) -> None:
     """Show what `hearth rollout start` would do: wave by wave, which stack gets which model, how, and what it costs.
 
@@ -34,9 +44,13 @@ def plan(
     from infra.cli.rollout import planned
     from infra.spec import limits
 
-    made, currency = make(place.project()), limits.load().hosting.currency
+    made, currency = make(place.project(), waves_only=waves_only), limits.load().hosting.currency
     if markdown is not None:
         place.write(markdown, planned.markdown(made, currency), "--markdown")
+    if hand_on:
+        from infra.ports import repos
+
+        repos.of(os.environ).hand_on("digest", made.digest)
     if as_json:
         typer.echo(json.dumps({"digest": made.digest, **msgspec.to_builtins(made)}, indent=2))
     elif as_tree:
@@ -61,28 +75,32 @@ def show(made: Plan, currency: str) -> None:
     typer.echo(planned.digest(made))
 
 
-def make(project: Project, only: Collection[str] | None = None) -> Plan:
+def make(project: Project, only: Collection[str] | None = None, *, waves_only: bool = False) -> Plan:
     """The plan of the files as they are; with `only` of these stacks alone, waves without any of them left out.
 
-    Raises SpecError, and what looking raises of the cloud as a whole.
+    `waves_only` leaves out stacks that rollout.yaml does not name. Raises SpecError, and what looking raises of the
+    cloud as a whole.
     """
     from infra.rollout import plan as planning
 
-    wish = wanted(project)
+    wish = wanted(project, waves_only=waves_only)
     if only is not None:
         wish = planning.of_these(wish, only)
     return planning.make(wish, observe(project, wish), commit(project.root))
 
 
-def wanted(project: Project) -> Wanted:
+def wanted(project: Project, *, waves_only: bool = False) -> Wanted:
     """What the files say. Raises SpecError for stacks/rollout.yaml; a stack that cannot be read is told in the plan."""
     from infra.ports import clock
     from infra.rollout.plan import Wanted
-    from infra.spec import applied, check_project, limits, load_rollout
+    from infra.spec import Rollout, applied, check_project, has_rollout, limits, load_rollout
+    from infra.spec.rollout import RolloutFile
 
     names = project.stack_names()
     stacks, mistakes = check_project(project, names, today=clock.today())
-    rollout = load_rollout(project, stacks)
+    # Without waves every stack is one that no wave names: one command puts up a merge, whatever the fleet.
+    waves = waves_only or has_rollout(project)
+    rollout = load_rollout(project, stacks) if waves else Rollout(file=RolloutFile(waves=[]), waves=())
     files = {project.shown(project.stack_file(name)): name for name in names}
     wrong = {files[one.file]: f"{one.file}, {one}" for one in reversed(mistakes) if one.file in files}
     read = {stack.name: stack for stack in stacks if stack.name not in wrong}
@@ -93,7 +111,7 @@ def wanted(project: Project) -> Wanted:
         rollout=rollout,
         stacks=read,
         unread=wrong,
-        others=tuple(name for name in names if name not in named),
+        others=() if waves_only else tuple(name for name in names if name not in named),
         digests={name: applied.digest(project, one, program, named=name in named) for name, one in read.items()},
         limits=limits.load(),
     )

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from infra.gitops.words import cell
 from infra.rollout.values import Move, Plan, Standing, Target, Wave
 from infra.spec.duration import show
 
@@ -125,14 +126,14 @@ def tree(plan: Plan, currency: str) -> Tree:
     return made
 
 
-def markdown(plan: Plan, currency: str) -> str:
-    """The plan for a pull request or a pipeline's summary."""
+def markdown(plan: Plan, currency: str, *, whole: bool = True) -> str:
+    """The plan for a pull request or a pipeline's summary; the digest is of a whole one alone."""
     lines = ["### Rollout", "", summary(plan, currency), ""]
     for number, wave in enumerate(plan.waves, 1):
         lines += [f"**{cell(heading(wave, number))}**", "", _row(TITLES), _row(["---"] * len(TITLES))]
         lines += [_row(row) for target in wave.targets for row in rows(target, currency)]
         lines += ["", *(f"- {cell(text)}" for text in notes(wave)), ""]
-    return "\n".join([*lines, digest(plan), ""])
+    return "\n".join([*lines, *([digest(plan)] if whole else []), ""])
 
 
 def in_short(target: Target) -> str:
@@ -175,11 +176,6 @@ def extra(targets: list[Target]) -> float | None:
 def cost(amount: float | None, currency: str) -> str:
     """An amount of money."""
     return "not known" if amount is None else f"{amount:,.2f} {currency}"
-
-
-def cell(text: str) -> str:
-    """A text that no markdown takes for more."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
 def _row(cells: list[str] | tuple[str, ...]) -> str:

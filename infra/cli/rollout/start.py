@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.cli import place
+from infra.cli.rollout.plan import WAVES_ONLY
 from infra.errors import HearthError, Mistake, Refused, SpecError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def start(
     ] = False,
     plan_digest: Annotated[str, typer.Option("--plan-digest", help="Begin only if the plan is still this one.")] = "",
     until: Annotated[str, UNTIL] = "",
+    waves_only: Annotated[bool, WAVES_ONLY] = False,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Watch it; or leave it to the workers at once.")
     ] = True,
@@ -54,7 +56,7 @@ def start(
         raise SpecError([Mistake("hearth rollout start", 0, "--no-wait", text)])
     seat = executing.Seat(kept, root, until=stay)
     try:
-        rollout = _begun(kept, seat, root, commit, plan_digest, dirty=dirty, yes=yes)
+        rollout = _begun(kept, seat, root, commit, plan_digest, dirty=dirty, yes=yes, waves_only=waves_only)
         if rollout is None:
             return
         if not wait:
@@ -90,7 +92,7 @@ def span(text: str) -> timedelta | None:
 
 
 def _begun(
-    kept: History, seat: Seat, root: Path, commit: str, digest: str, *, dirty: bool, yes: bool
+    kept: History, seat: Seat, root: Path, commit: str, digest: str, *, dirty: bool, yes: bool, waves_only: bool
 ) -> Rollout | None:
     """The rollout, written down and about to run; None where there is nothing to do."""
     from infra.rollout import export
@@ -106,7 +108,7 @@ def _begun(
         again = _going_on(kept, fleet, source)
         if again is not None:
             return again
-        plan = _planned(root, source, digest)
+        plan = _planned(root, source, digest, waves_only=waves_only)
         if not _agreed(plan, yes=yes):
             return None
         rollout = _written(kept, name, plan, source, now)
@@ -130,13 +132,13 @@ def _going_on(kept: History, fleet: str, source: Source) -> Rollout | None:
     return active
 
 
-def _planned(root: Path, source: Source, digest: str) -> Plan:
+def _planned(root: Path, source: Source, digest: str, *, waves_only: bool) -> Plan:
     from infra.cli.rollout import plan as planner
     from infra.rollout import plan as planning
     from infra.rollout.gates import check
     from infra.spec import open_project
 
-    wish = planner.wanted(open_project(source.folder))
+    wish = planner.wanted(open_project(source.folder), waves_only=waves_only)
     mistakes = check(open_project(source.folder), wish.rollout.file.gates)
     if mistakes:
         raise SpecError(mistakes)

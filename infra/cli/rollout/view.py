@@ -17,6 +17,7 @@ from rich.text import Text
 
 from infra.cli.rollout import planned, story
 from infra.cli.rollout.story import OUTCOMES, STATES, Story, TargetStory, WaveStory
+from infra.gitops import words
 from infra.ports import clock
 from infra.rollout.values import Event, Outcome, Plan
 
@@ -191,11 +192,11 @@ def summary_markdown(plan: Plan, events: list[Event]) -> str:
     """How it went, or how far it is."""
     told = story.tell(plan, events)
     made = [
-        f"### Rollout {planned.cell(told.rollout)}: {OUTCOMES[told.outcome]}",
+        f"### Rollout {words.cell(told.rollout)}: {OUTCOMES[told.outcome]}",
         "",
-        f"{planned.cell(plan.fleet)} at {planned.commit(plan)}, {story.span(told.seconds())}"
-        f"{f', started by {planned.cell(told.who)}' if told.who else ''}.",
-        *(["", planned.cell(told.reason)] if told.reason else []),
+        f"{words.cell(plan.fleet)} at {planned.commit(plan)}, {story.span(told.seconds())}"
+        f"{f', started by {words.cell(told.who)}' if told.who else ''}.",
+        *(["", words.cell(told.reason)] if told.reason else []),
         "",
         "| wave | stacks | state | took | |",
         "| --- | --- | --- | --- | --- |",
@@ -205,12 +206,12 @@ def summary_markdown(plan: Plan, events: list[Event]) -> str:
         took = ((wave.end or told.now) - wave.start).total_seconds() if wave.start else 0.0
         cells = (wave.wave.name, str(len(wave.targets)), ", ".join(f"{n} {s}" for s, n in count.items()),
                  story.span(took) if wave.start else "", wave.reason)  # fmt: skip
-        made.append(f"| {' | '.join(planned.cell(cell) for cell in cells)} |")
+        made.append(f"| {' | '.join(words.cell(cell) for cell in cells)} |")
     wrong = [target for target in told.targets if target.reason]
-    made += ["", *(f"- {t.target.stack}: {STATES[t.state]}: {planned.cell(t.reason)}" for t in wrong)] if wrong else []
+    made += ["", *(f"- {t.target.stack}: {STATES[t.state]}: {words.cell(t.reason)}" for t in wrong)] if wrong else []
     gates = [(target, bar) for target in told.targets for bar in target.bars if bar.kind == "gate" and bar.end]
     if gates:
         made += ["", "| gate | stack | result | |", "| --- | --- | --- | --- |"]
-        made += [f"| {planned.cell(bar.name)} | {target.target.stack} | {_GATE[bar.state]} | {planned.cell(bar.text)} |"
+        made += [f"| {words.cell(bar.name)} | {target.target.stack} | {_GATE[bar.state]} | {words.cell(bar.text)} |"
                  for target, bar in gates]  # fmt: skip
     return "\n".join(made) + "\n"
