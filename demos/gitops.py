@@ -136,7 +136,7 @@ def _roll_out(stage: Stage) -> None:
     stage.hearth("rollout", "plan", "--hand-on")
     digest = output.read_text("utf-8").strip().removeprefix("digest=")
     commit = stage.run("git", "rev-parse", "HEAD", shown=False).strip()
-    stage.hearth("rollout", "start", "--yes", "--all", "--commit", commit, "--plan-digest", digest, "--until", "5h")
+    stage.hearth("rollout", "start", "--yes", "--commit", commit, "--plan-digest", digest, "--until", "5h")
 
 
 def _by_hand(stage: Stage) -> None:

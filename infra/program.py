@@ -31,7 +31,7 @@ from infra.ports.inference import Inference
 from infra.proofs import Proofs, Readiness, Verdict
 from infra.recover import Declared
 from infra.serving import Slot, Standing
-from infra.spec import Access, Stack, limits, load_stack, names_in_rollout, open_project, promotion
+from infra.spec import Access, Stack, applied, limits, load_stack, names_in_rollout, open_project, promotion
 from infra.spec.model import Ready
 from infra.spec.project import value_of
 from infra.spec.promotion import Promotion
@@ -71,7 +71,8 @@ def main() -> None:
         project = open_project(Path(pulumi.get_root_directory()))
         stack = load_stack(project, pulumi.get_stack(), configuration(), today=clock.today())
         named = stack.name in names_in_rollout(project)
-        program = Program(stack, project.root, last_outputs(), promotion.read(), named=named)
+        digest = applied.digest(project, stack, applied.program(project.root), named=named)
+        program = Program(stack, project.root, last_outputs(), promotion.read(), named=named, digest=digest)
         for name, value in program.declare().items():
             pulumi.export(name, value)
     except HearthError as error:
@@ -105,12 +106,14 @@ def last_outputs() -> Outputs:
 class Program:
     """One stack's declaration."""
 
-    def __init__(self, stack: Stack, root: Path, last: Outputs, moves: Promotion | None, *, named: bool) -> None:
+    def __init__(
+        self, stack: Stack, root: Path, last: Outputs, moves: Promotion | None, *, named: bool, digest: str
+    ) -> None:
         """Take the wish, what the last run left, and what a rollout moves; look at nothing yet.
 
-        `named` tells whether rollout.yaml names the stack. Raises SpecError, HearthError.
+        `named` tells whether rollout.yaml names the stack, `digest` stands for the wish. Raises SpecError, HearthError.
         """
-        self.stack, self.last, self.moves, self.named = stack, last, moves, named
+        self.stack, self.last, self.moves, self.named, self.digest = stack, last, moves, named, digest
         self.standings = serving.decide(stack, last.get("deployments") or {}, moves, named=named)
         self.wishes = {
             slot.name: serving.wish_of(standing, slot, stack.account_id)
@@ -148,7 +151,9 @@ class Program:
         facts = {name: self._facts(standing, deployments) for name, standing in self.standings.items()}
         job = self._job(account, facts)
         parts = list(job.resources.values()) if job is not None else []
-        self._keep_notes([account.group, account.resource, *access.resources.values(), *made, *parts])
+        declared = [account.group, account.resource, *access.resources.values(), *made, *parts]
+        self._keep_notes(declared)
+        ready = {name: self._ready(name, one, account, access) for name, one in deployments.items()}
         return {
             "account": {
                 "id": account.account_id,
@@ -157,7 +162,8 @@ class Program:
                 "location": account.location,
             },
             "deployments": facts,
-            "ready": {name: self._ready(name, made, account, access) for name, made in deployments.items()},
+            "ready": ready,
+            "applied": self._applied(declared, ready),
             **({"keepAlive": {"jobId": job.job_id, "principalId": job.principal_id}} if job is not None else {}),
         }
 
@@ -474,6 +480,18 @@ class Program:
             settings=one.settings,
         ).apply(facts)
         return _or_last(one, fresh, before)
+
+    def _applied(
+        self, declared: list[pulumi.CustomResource | None], ready: dict[str, pulumi.Output[Any]]
+    ) -> pulumi.Output[str]:
+        """The digest of the wish that was put up last, whole and proven.
+
+        A stash keeps it, which changes in an `up` alone: a refresh runs the program too, and puts nothing up.
+        """
+        everything = [resource for resource in declared if resource is not None]
+        told = pulumi.Output.all(**ready).apply(lambda _: self.digest)
+        stash = pulumi.Stash("applied", input=told, opts=pulumi.ResourceOptions(depends_on=everything))
+        return stash.input
 
     # --- ready -----------------------------------------------------------------------------------------------------
 

@@ -278,7 +278,7 @@ def open_desk(root: Path, engine: Path, like: Path | None = None) -> Iterator[De
     there, at the same port, which stands in the state.
     """
     root.mkdir()
-    for name in ("infra", "components", ".venv"):
+    for name in ("infra", "components", "requirements.lock", ".venv"):
         (root / name).symlink_to(REPOSITORY / name)
     hidden, origin = root / ".hearth", like or REPOSITORY
     shutil.copy(REPOSITORY / "Pulumi.yaml", root)

@@ -56,12 +56,12 @@ def preview(
 
 
 def _page(rows: list[Row], plan: Plan | None, gone: list[str], currency: str) -> str:
-    """The summary, and where a rollout would move something, its plan."""
+    """The summary, and where a rollout would do something, what it plans for these stacks."""
     from infra.cli.rollout import planned
     from infra.gitops import summary
 
     text = summary.markdown(rows, plan, gone, currency)
-    return text if plan is None else f"{text}\n{planned.markdown(plan, currency)}"
+    return text if plan is None else f"{text}\n{planned.markdown(plan, currency, whole=False)}"
 
 
 def _touched(project: Project, named: list[str], since: str | None) -> tuple[dict[str, tuple[str, ...]], list[str]]:
@@ -83,8 +83,8 @@ def _questions(project: Project, touched: dict[str, tuple[str, ...]]) -> tuple[P
 
     stacks, wrong = _wishes(project)
     plan = None
-    if touched.keys() & names_in_rollout(project):
-        plan = planning.make(project)
+    if touched and names_in_rollout(project):
+        plan = planning.make(project, only=touched.keys())
     targets = planned(plan)
     return plan, [
         Question(name, files, stacks.get(name), "; ".join(wrong.get(name, ())), targets.get(name))

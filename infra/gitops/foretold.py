@@ -108,7 +108,7 @@ class Previewer:
             return _failed(question, question.unread, 2)
         target = question.planned[1] if question.planned else None
         told = {}
-        if target is not None and target.moves and target.standing != "refused":
+        if target is not None and target.undoable and target.standing != "refused":
             told = {VARIABLE: encode(promotion(ROLLOUT, target, "place"))}
         try:
             found = self.engine.up(question.name, environment={**self.environment, **told})
@@ -119,7 +119,7 @@ class Previewer:
 
     def _row(self, question: Question, stack: Stack, found: Foreseen) -> Row:
         wave, target = question.planned or (None, None)
-        models = _by_rollout(wave, target, stack) if target else _by_up(found, stack)
+        models = _by_rollout(wave, target, stack) if target and not target.plain else _by_up(found, stack)
         steps = [step for step in found.steps if step.type.startswith("azure-native:")]
         forbidden = (*_forbidden(steps, stack), *(_refused(target) if target else ()))
         return Row(

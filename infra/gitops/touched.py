@@ -13,14 +13,10 @@ from typing import Any
 import yaml
 
 from infra.errors import Mistake, SpecError
-from infra.spec import Project
+from infra.spec import Project, applied
 
-PROGRAM = (
-    "Pulumi.yaml", "requirements.lock", "pyproject.toml", "components/", "infra/__init__.py", "infra/__main__.py",
-    "infra/errors.py", "infra/hooks.py", "infra/program.py", "infra/recover.py", "infra/serving.py", "infra/keepalive/",
-    "infra/ports/", "infra/proofs/", "infra/spec/",
-)  # fmt: skip
-"""What every stack's `up` runs, from the project's folder; a name that ends with '/' is a folder."""
+PROGRAM = (*applied.PROGRAM, "pyproject.toml")
+"""What may change every stack's `up`, from the project's folder; a name that ends with '/' is a folder."""
 _LONGEST = 60
 """Seconds that git may take."""
 

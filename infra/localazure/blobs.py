@@ -157,9 +157,10 @@ def fetched(world: World, url: str, at: datetime) -> Blob:
 # --- who may -------------------------------------------------------------------------------------------------------
 
 
-def require_allowed(world: World, account: GenericResource, caller: Caller, verb: str) -> None:
-    """Refuse a caller with a token who may not do that with blobs of the account."""
-    if not roles.allowed(world, caller.principal, f"{BLOBS}/{verb}", account.id, world.now(), data=True):
+def require_allowed(world: World, account: GenericResource, container: str, caller: Caller, verb: str) -> None:
+    """Refuse a caller with a token who may not do that with blobs of the container, by a role there or above."""
+    scope = f"{account.id}/blobServices/default/containers/{container}"
+    if not roles.allowed(world, caller.principal, f"{BLOBS}/{verb}", scope, world.now(), data=True):
         raise errors.BLOB_NOT_ALLOWED()
 
 
@@ -208,7 +209,9 @@ def require_signed(
     if permission not in query.get("sp", ""):
         raise errors.BLOB_NOT_ALLOWED()
     signer = Caller(principal=key.oid, tenant=key.tenant)
-    require_allowed(world, account, signer, VERBS[permission])  # a signature allows no more than its signer may
+    require_allowed(
+        world, account, container, signer, VERBS[permission]
+    )  # a signature allows no more than its signer may
 
 
 def _signatures(secret: str, host: str, container: str, name: str, query: dict[str, str]) -> list[str]:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError
 
@@ -77,7 +77,8 @@ class EngineHands:
         """
         began = time.monotonic()
         with export.enough_room(self._source.parent):
-            env = {**self._env, VARIABLE: encode(promotion(rollout, target, phase))}
+            told = {} if target.plain else {VARIABLE: encode(promotion(rollout, target, phase))}
+            env = {**self._env, **told}
             command = executable(env)
             virtualenv.link(self._source, self._root, self._say)
             try:
@@ -89,32 +90,6 @@ class EngineHands:
         if not result.seconds:
             return StepResult(outcome=result.outcome, reason=result.reason, seconds=time.monotonic() - began)
         return result
-
-    def put_up(self, stack: str) -> StepResult:
-        """A plain `pulumi up` of a stack, which promotes nothing; what a killed run left is recovered first.
-
-        Raises as `step` does.
-        """
-        env = {name: value for name, value in self._env.items() if name != VARIABLE}
-        began, limit = time.monotonic(), self._limits.step.total_seconds()
-        with export.enough_room(self._source.parent):
-            virtualenv.link(self._source, self._root, self._say)
-            stacks, files = Stacks(self._source, self._project, env), Files.of(self._source.parent, stack, "up")
-            engine = Engine(executable(env), env, files, limit, self._stop)
-            try:
-                if self._recovered(stacks, stack, files, began + limit).outputs is None:
-                    stacks.create(stack, self._secrets_provider(stack))
-                up(engine, stack, self._source, "hearth rollout start --all")
-            except CommandError:
-                reason = self._reason(engine, files, stacks, "", stack)
-            except (Stopped, DiskFull, LoginFailed):
-                raise
-            except HearthError as error:
-                reason = _one_line(str(error))
-            else:
-                reason = ""
-        outcome: Literal["done", "failed"] = "failed" if reason else "done"
-        return StepResult(outcome=outcome, reason=reason, seconds=time.monotonic() - began, changes=engine.told.changes)
 
     def stop(self, *, hard: bool) -> None:
         """End the engines that run: they finish what they are writing, or hard, they leave. Steps raise Stopped."""
@@ -188,7 +163,7 @@ class EngineHands:
     def _reason(self, engine: Engine, files: Files, stacks: Stacks, rollout: str, stack: str) -> str:
         """Why a run failed; raises what concerns all targets."""
         found = diagnosis.failure(engine.told, engine.said)
-        resume = f"hearth rollout resume {rollout}" if rollout else "hearth rollout start --all"
+        resume = f"hearth rollout resume {rollout}"
         if not engine.told.ended:
             self._clean_up(stacks, stack)
         if engine.end == "stopped":
@@ -235,6 +210,7 @@ class EngineHands:
             filter(None, [str(self._source), self._given.get("PYTHONPATH", "")])
         )}  # fmt: skip
         env.pop(recover.ADOPT, None)
+        env.pop(VARIABLE, None)
         with self._settling:
             address = Stacks(self._root, self._project, env).backend()
         if re.match(r"file://(?![/~])", address):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from infra.spec import DeploymentWish, Limits, Rollout, Stack
 from infra.spec.duration import show
 from infra.spec.promotion import Served
 from infra.spec.rollout import Commands, Gate, WantedWave
+from infra.spec.waves import DECIDED, OTHERS
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -47,13 +49,34 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     stacks: Mapping[str, Stack]
     unread: Mapping[str, str] = {}
     """Stacks whose files cannot be read → why, in a line."""
+    others: tuple[str, ...] = ()
+    """Stacks that rollout.yaml does not name, in order of name."""
+    digests: Mapping[str, str] = {}
+    """Stack → what its `up` would put up (infra.spec.applied); without it the models alone are compared."""
     limits: Limits
+
+    @property
+    def names(self) -> list[str]:
+        """Every stack that is planned."""
+        return [*(name for wave in self.rollout.waves for name in wave.stacks), *self.others]
+
+
+def of_these(wanted: Wanted, names: Collection[str]) -> Wanted:
+    """The same wish for some stacks alone; a wave that is left without one is left out."""
+    waves = tuple(
+        msgspec.structs.replace(wave, stacks=tuple(name for name in wave.stacks if name in names))
+        for wave in wanted.rollout.waves
+    )
+    rollout = msgspec.structs.replace(wanted.rollout, waves=tuple(wave for wave in waves if wave.stacks))
+    return msgspec.structs.replace(
+        wanted, rollout=rollout, others=tuple(name for name in wanted.others if name in names)
+    )
 
 
 def make(wanted: Wanted, observed: Mapping[str, Observed], commit: str) -> Plan:
     """The plan. A stack that is not among `observed` was never up."""
     planner = _Planner(wanted, observed)
-    waves = tuple(planner.wave(wave) for wave in wanted.rollout.waves)
+    waves = (*(planner.wave(wave) for wave in wanted.rollout.waves), *planner.others())
     file = wanted.rollout.file
     used = {name: file.gates[name] for wave in waves for name in wave.gates}
     asked = {name: gate.approval for name, gate in used.items() if gate.approval is not None}
@@ -123,11 +146,11 @@ class _Planner:
         sources = [wish.record.source for stack in wanted.stacks.values() for wish in stack.deployments]
         self.tenants = {source.id.lower(): source.tenant for source in sources if source.tenant}
 
-    def wave(self, wave: WantedWave) -> Wave:
-        """One wave."""
+    def wave(self, wave: WantedWave, *, plain: bool = False) -> Wave:
+        """One wave; `plain`: of stacks that follow their records."""
         return Wave(
             name=wave.name,
-            targets=tuple(self._target(name, wave) for name in wave.stacks),
+            targets=tuple(self._target(name, wave, plain=plain) for name in wave.stacks),
             concurrency=wave.concurrency,
             tolerance=wave.tolerance,
             strict=wave.strict,
@@ -137,29 +160,54 @@ class _Planner:
             on_failure=wave.on_failure,
         )
 
-    def _target(self, name: str, wave: WantedWave) -> Target:
+    def others(self) -> Iterator[Wave]:
+        """A last wave of the stacks that rollout.yaml does not name and that have something to put up, if there are."""
+        defaults = self.wanted.rollout.file.defaults
+        wanted = WantedWave(
+            name=OTHERS, stacks=self.wanted.others, strategy="inPlace",
+            concurrency=defaults.concurrency or DECIDED["concurrency"], tolerance=0, strict=False, bake=timedelta(),
+            gates=(), approval=None, on_failure="rollbackWave",
+        )  # fmt: skip
+        wave = self.wave(wanted, plain=True)
+        changed = tuple(target for target in wave.targets if target.standing != "upToDate")
+        if changed:
+            yield msgspec.structs.replace(wave, targets=changed)
+
+    def _target(self, name: str, wave: WantedWave, *, plain: bool) -> Target:
         seen = self.observed.get(name) or Observed()
         stack, draft = self.wanted.stacks.get(name), _Draft()
         if stack is None:
             draft.refusals.append(self.wanted.unread.get(name) or "its file could not be read; hearth check tells why")
-            return Target(stack=name, account="", location="", standing="refused", why=tuple(draft.refusals))
+            return Target(
+                stack=name, account="", location="", standing="refused", why=tuple(draft.refusals), plain=plain
+            )
+        wish = self._changed_wish(name, seen)
         if seen.unread:
             draft.refusals.append(f"its outputs could not be read: {seen.unread}")
         else:
-            self._look(draft, stack, seen, wave)
+            self._look(draft, stack, seen, wave, plain=plain)
+            if wish and seen.outputs:
+                draft.remarks.append(_why_changed(seen.outputs))
         return Target(
             stack=name,
             account=stack.account_id,
             location=stack.location,
-            standing=_standing(draft),
+            standing=_standing(draft, seen, wish, plain=plain),
             moves=tuple(draft.moves),
             why=(*draft.refusals, *draft.remarks),
             calls=0 if draft.refusals else draft.calls,
             hosting_extra=0.0 if draft.refusals else draft.extra,
             rollout=rollout_of(seen.outputs),
+            wish=wish,
+            plain=plain,
         )
 
-    def _look(self, draft: _Draft, stack: Stack, seen: Observed, wave: WantedWave) -> None:
+    def _changed_wish(self, name: str, seen: Observed) -> str:
+        """The digest of what is to be put up, where the last `up` put up another, or did not say which."""
+        wanted = self.wanted.digests.get(name, "")
+        return "" if (seen.outputs or {}).get("applied") == wanted else wanted
+
+    def _look(self, draft: _Draft, stack: Stack, seen: Observed, wave: WantedWave, *, plain: bool) -> None:
         """Decide about every deployment of a stack."""
         outputs = seen.outputs or {}
         at = (outputs.get("account") or {}).get("id")
@@ -182,6 +230,9 @@ class _Planner:
             draft.moves.append(move)
             draft.calls += _calls(stack, move)
             draft.first |= move.before is None
+            if plain:  # what cannot be, its `up` tells: it has other ways than a rollout
+                draft.remarks += [f"{wish.name}: its callers may meet a gap"] if move.before else []
+                continue
             draft.refusals += self._refusals(stack, wish, move, stands, seen, wave)
             draft.remarks += self._remarks(wish, move, stands, seen)
             self._add_cost(draft, stack, wish, move)
@@ -343,12 +394,20 @@ class _Planner:
             draft.remarks.append(f"{many} deployments will stand in the account; {usual}")
 
 
-def _standing(draft: _Draft) -> Standing:
+def _standing(draft: _Draft, seen: Observed, wish: str, *, plain: bool) -> Standing:
     if draft.refusals:
         return "refused"
-    if not draft.moves:
+    if not draft.moves and not wish:
         return "upToDate"
-    return "first" if all(move.before is None for move in draft.moves) else "move"
+    if not seen.outputs or (draft.moves and all(move.before is None for move in draft.moves)):
+        return "first"
+    return "move" if draft.moves and not plain else "update"
+
+
+def _why_changed(outputs: Mapping[str, Any]) -> str:
+    if "applied" not in outputs:
+        return "its last up, of an older version of hearth, did not say what it put up: it is put up once more"
+    return "its file or the program has changed since its last up"
 
 
 def wanted_of(stack: Stack, wish: DeploymentWish) -> Served:

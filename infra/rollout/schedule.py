@@ -28,6 +28,8 @@ Stage = Literal["approve", "before", "change", "bake", "after", "done"]
 Status = Literal["waiting", "running", "passed", "held", "failed", "undone", "undoFailed", "notTried", "upToDate"]
 """passed: changed and through its gates. held: stopped until a person resumes. notTried: never started."""
 Kind = Literal["change", "watch", "undo", "hook", "retire"]
+STAYS = "what its file says stays; git revert and a rollout of that take it back"
+"""Of what a rollback does not undo."""
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -177,7 +179,8 @@ def new(plan: Plan) -> State:
 
 def _change_steps(plan: Plan, wave: Wave, target: Target) -> tuple[Step, ...]:
     beside = any(move.strategy == "beside" and move.before is not None for move in target.moves)
-    gates = [Step(gate=gate) for gate in wave.gates if _kind(plan, gate) not in ("metrics", "approval")]
+    asked = wave.gates if target.undoable else [gate for gate in wave.gates if _kind(plan, gate) == "ready"]
+    gates = [Step(gate=gate) for gate in asked if _kind(plan, gate) not in ("metrics", "approval")]
     return (Step(phase="place"), *gates, *([Step(phase="switch")] if beside else []))
 
 
@@ -380,8 +383,24 @@ class Machine:
             return self._start_undo(wave, left[0])
         if left or self.state.jobs:
             return False
+        for target in wave.targets:
+            self._tell_what_stays(wave, target)
         undo.waves.pop(0)
         return True
+
+    def _tell_what_stays(self, wave: Wave, target: Target) -> None:
+        """What a rollback leaves as the commit has it: git takes that back."""
+        if not self._spot(target).touched:
+            return
+        if not target.undoable:
+            self._note("note", wave=wave.name, target=target.stack, text=f"nothing is undone: {STAYS}")
+        elif target.wish:
+            self._note("note", wave=wave.name, target=target.stack, text=f"its models alone are undone: {STAYS}")
+
+    def _undo_again(self, undo: Undo) -> None:
+        """Go back to waves that were left with something to undo."""
+        left = {n for n in undo.all if any(self._must_be_undone(target) for target in self.plan.waves[n].targets)}
+        undo.waves = [n for n in undo.all if n in left or n in undo.waves]
 
     def _rolled_back(self, undo: Undo) -> bool:
         scope = [self._spot(target) for number in undo.all for target in self.plan.waves[number].targets]
@@ -444,7 +463,8 @@ class Machine:
                 return False
             at.look = now
             return True
-        left = [t for t in wave.targets if self._spot(t).status == "passed" and self._spot(t).watched < at.look]
+        passed = [t for t in wave.targets if self._spot(t).status == "passed" and t.undoable]
+        left = [target for target in passed if self._spot(target).watched < at.look]
         left = [target for target in left if not self._busy(target)]
         if left and self._room(wave):
             steps = tuple(Step(gate=gate) for gate in self._metrics(wave))
@@ -535,6 +555,8 @@ class Machine:
         for spot in state.spots.values():
             if spot.status == "undoFailed":
                 spot.status = "failed"  # it stays to be undone
+        if state.undo is not None:
+            self._undo_again(state.undo)
         if state.undo is not None or state.wave == len(self.plan.waves):
             return
         wave, at = self.plan.waves[state.wave], state.waves[state.wave]
@@ -580,7 +602,7 @@ class Machine:
         if wave.on_failure == "pause":
             return False
         spots = [(target, self._spot(target)) for target in wave.targets]
-        left = [target for target, spot in spots if spot.status == "failed" and spot.touched]
+        left = [one for one, spot in spots if spot.status == "failed" and self._must_be_undone(one)]
         return bool(left) and self._room(wave) and self._start_undo(wave, left[0])
 
     def _fail_once_quiet(self, wave: Wave) -> bool:
@@ -645,7 +667,7 @@ class Machine:
 
     def _must_be_undone(self, target: Target) -> bool:
         spot = self._spot(target)
-        return spot.touched and spot.status not in ("running", "undone", "undoFailed")
+        return target.undoable and spot.touched and spot.status not in ("running", "undone", "undoFailed")
 
     def _add(self, job: Job) -> None:
         self.state.jobs[job.id] = job

@@ -10,7 +10,8 @@ import msgspec
 from infra.spec.promotion import Placed, Promotion, Served
 from infra.spec.rollout import GateKind, OnFailure, Strategy
 
-Standing = Literal["move", "upToDate", "first", "refused"]
+Standing = Literal["move", "update", "upToDate", "first", "refused"]
+"""update: no rollout moves its models, but its file or the program has changed since its last `up`."""
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -51,6 +52,15 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What the change costs besides, an hour, while two deployments stand; None: price unknown."""
     rollout: str | None = None
     """The rollout that its outputs name now: one that changes before the step means that somebody else is at work."""
+    wish: str = ""
+    """Digest of what its file and the program say, where that is not what its last `up` put up."""
+    plain: bool = False
+    """Put up as a plain `pulumi up`, which follows its records: no rollout moves its models, nor back."""
+
+    @property
+    def undoable(self) -> bool:
+        """Whether a rollout can put back what it changes: models that it moves, and nothing else."""
+        return bool(self.moves) and not self.plain
 
 
 class Wave(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -93,13 +103,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def digest(self) -> str:
-        """What makes two plans the same to who approves one: targets, models from and to, strategies, waves, gates.
+        """What makes two plans the same to who approves one: targets and what of them is put up, models from and to,
+        strategies, waves, gates.
 
         No commit, no time, and nothing that was merely seen: costs, whether a deployment is gone from Azure just now.
         """
         same = [
             (w.name, w.concurrency, w.tolerance, w.strict, w.bake, w.gates, w.approval, w.on_failure,
-             [(t.stack, t.standing, [msgspec.structs.replace(m, gap=None) for m in t.moves]) for t in w.targets])
+             [(t.stack, t.standing, t.wish, t.plain, [msgspec.structs.replace(m, gap=None) for m in t.moves])
+              for t in w.targets])
             for w in self.waves
         ]  # fmt: skip
         gates = sorted((name, kind, self.rules.get(name)) for name, kind in self.gates.items())

@@ -17,7 +17,7 @@ from infra.spec.model import (
 from infra.spec.project import Project, open_project
 from infra.spec.rollout import Rollout
 from infra.spec.rules import is_stack_name
-from infra.spec.waves import check_rollout, load_rollout, names_in_rollout
+from infra.spec.waves import check_rollout, has_rollout, load_rollout, names_in_rollout
 
 __all__ = [
     "Access",
@@ -35,6 +35,7 @@ __all__ = [
     "Stack",
     "check_project",
     "check_rollout",
+    "has_rollout",
     "is_stack_name",
     "load_record",
     "load_rollout",

@@ -32,6 +32,8 @@ from infra.spec.rollout import (
 from infra.spec.rules import percent, rules
 
 FILE = "rollout.yaml"
+OTHERS = "others"
+"""The name of the wave of stacks that no wave names."""
 SLOT = "-b"
 """What the second of a deployment's two Azure names ends in."""
 _OF_KIND: dict[str, tuple[str, ...]] = {
@@ -54,9 +56,14 @@ DECIDED: dict[str, Any] = {
 Targets = list[str] | dict[str, str]
 
 
+def has_rollout(project: Project) -> bool:
+    """Whether there is a stacks/rollout.yaml."""
+    return (project.stacks / FILE).exists()
+
+
 def load_rollout(project: Project, stacks: list[Stack]) -> Rollout:
     """The file with its waves resolved; `stacks` are all that could be read. Raises SpecError with every mistake."""
-    if not (project.stacks / FILE).exists():
+    if not has_rollout(project):
         text = "does not exist; docs/rollout.md tells what it says"
         raise SpecError([Mistake(project.shown(project.stacks / FILE), 0, "", text)])
     reading = _Reading(project, stacks)
@@ -68,7 +75,7 @@ def load_rollout(project: Project, stacks: list[Stack]) -> Rollout:
 
 def check_rollout(project: Project, stacks: list[Stack]) -> list[Mistake]:
     """Every mistake of the file, and of stacks that it cannot serve as they are; none where there is no file."""
-    if not (project.stacks / FILE).exists():
+    if not has_rollout(project):
         return []
     reading = _Reading(project, stacks)
     reading.rollout()
@@ -81,7 +88,7 @@ def names_in_rollout(project: Project) -> frozenset[str]:
     Reads stack files only where labels decide, and of the file only what names targets: a slip in a gate stops no
     `pulumi up`. Raises SpecError where it cannot be told which stacks are named.
     """
-    if not (project.stacks / FILE).exists():
+    if not has_rollout(project):
         return frozenset()
     document, reader = project.document(project.stacks / FILE), Reader(rules())
     wanted = [targets for _, targets in _targets(document, reader)]
@@ -248,6 +255,9 @@ class _Reading:
         first: dict[str, int] = {}
         for index in range(len(waves) if isinstance(waves, list) else 0):
             name = self.document.find(("waves", index, "name"))
+            if name == OTHERS:
+                text = "is the name of the last wave, of the stacks that no wave names; take another name"
+                self._bad(("waves", index, "name"), text)
             if isinstance(name, str) and first.setdefault(name, index) != index:
                 text = f"the {first[name] + 1}. wave is called {name} too; give one of them another name"
                 self._bad(("waves", index, "name"), text)

@@ -117,3 +117,37 @@ def test_without_the_file_the_next_move_is_named(planned: Shell):
     run(planned, code=2)
     assert "stacks/rollout.yaml has 1 mistake" in planned.errors
     assert "does not exist; docs/rollout.md tells what it says" in planned.errors
+
+
+@pytest.fixture
+def changed(planned: Shell) -> Shell:
+    """One stack in a wave and one in none; both serve their models, and nothing says what their last `up` put up."""
+    (planned.root / "stacks" / "rollout.yaml").write_text("waves: [{name: canary, targets: local-target}]\n")
+    group = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg-contoso-train"
+    source = f"{group}/providers/Microsoft.CognitiveServices/accounts/contoso-train-ncus"
+    for stack, name, owner in (("local-target", "support-bot", source), ("local-source", "legacy-bot", None)):
+        text = (planned.root / "stacks" / "models" / f"{name}.yaml").read_text()
+        (model,) = [line.split()[1] for line in text.splitlines() if line.startswith("model:")]
+        outputs(planned, stack, {name: {**serving(model), "active": name, "source": owner}})
+    return planned
+
+
+def test_what_has_changed_besides_models_is_in_the_plan_and_stacks_of_no_wave_come_last(changed: Shell):
+    said = run(changed)
+    assert "2. others: 1 stack; 2 at once; none may fail; bakes 0s; no gate but ready" in said
+    rows = {line.split()[0]: line for line in said.splitlines() if line.startswith(" local-")}
+    assert "update" in rows["local-target"]
+    assert "update" in rows["local-source"]
+    assert "0 stacks to change; 2 to update; 0 up to date" in said
+    assert "is put up anew" in run(changed, "--tree")
+    waves = json.loads(run(changed, "--json"))["waves"]
+    assert [(t["standing"], t["plain"]) for w in waves for t in w["targets"]] == [("update", False), ("update", True)]
+
+
+def test_once_the_outputs_name_what_was_put_up_there_is_nothing_left(changed: Shell):
+    told = json.loads(run(changed, "--json"))
+    for wave in told["waves"]:
+        for target in wave["targets"]:
+            file = changed.root.parent / f"{target['stack']}.json"
+            file.write_text(json.dumps({**json.loads(file.read_text()), "applied": target["wish"]}))
+    assert "1 wave: 0 stacks to change; 1 up to date" in run(changed)

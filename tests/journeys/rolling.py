@@ -63,9 +63,9 @@ class Rolling:
         found: dict[str, Any] = json.loads(self.desk.hearth("rollout", "status", "--json", ok=True))
         return found
 
-    def events(self) -> list[dict[str, Any]]:
-        """The record of the rollout at hand, or of the last one; nothing before there is one."""
-        said = self.desk.run("sh", "-c", "hearth rollout show --json 2>/dev/null || true")
+    def events(self, rollout: str = "") -> list[dict[str, Any]]:
+        """The record of a rollout: the one at hand, or else the last one; nothing before there is one."""
+        said = self.desk.run("sh", "-c", f"hearth rollout show {rollout} --json 2>/dev/null || true")
         found: list[dict[str, Any]] = json.loads(said)["events"] if said else []
         return found
 

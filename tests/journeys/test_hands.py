@@ -27,7 +27,7 @@ def test_beside_a_model_is_placed_switched_to_and_the_old_one_retired_whatever_b
 
     placed = hands.step("r1", target, "place")
     assert (placed.outcome, placed.reason) == ("done", "")
-    assert placed.changes == {"create": 2, "update": 1}, "the deployment and what holds it; the account's tag"
+    assert placed.changes == {"create": 2, "update": 2}, "the deployment and what holds it; the account's tag, the wish"
     assert fleet.in_azure() == {"support-bot": FIRST, "support-bot-b": better}
     assert fleet.outputs(TARGET)["told_by"] == "the commit"
     facts = fleet.outputs(TARGET)["deployments"]["support-bot"]

@@ -69,4 +69,18 @@ def test_a_rollout_waits_for_a_yes_from_another_terminal_goes_on_after_ctrl_c_an
     undone = [e for e in rolling.events() if e["kind"] == "stepDone" and e["phase"] == "undo" and e["target"] == "one"]
     assert "create" not in undone[0]["data"]["changes"], "the former model still stood by"
     assert [row["outcome"] for row in json.loads(rolling.rollout("list", "--json"))] == ["rolledBack"]
-    rolling.fleet.require_sound("one")
+
+    rolling.write("defaults: {bake: 0s}\nwaves: [{name: rest, targets: two}]\n")
+    desk.change("two", "hearth:account: {", "hearth:account: {tags: {team: a}, ")
+    desk.pulumi("refresh", "--yes", "--stack", "two")  # runs the program, and puts nothing up
+    rolling.fleet.repository.commit()
+    assert "2 to update" in rolling.rollout("start", "--yes")
+    steps = [event["target"] for event in rolling.events() if event["kind"] == "stepStarted"]
+    assert steps == ["two", "one"], "its file has changed; then the one that no wave names any more"
+    assert desk.account("contoso-two").tags["team"] == "a"
+    assert rolling.all_serve() == {"one": better, "two": better}, "a plain up follows the record"
+    assert "nothing to do" in rolling.rollout("start", "--yes")
+    assert "nothing is undone: what its file says stays" in rolling.rollout("rollback")
+    assert rolling.all_serve() == {"one": better, "two": better}
+    for stack in rolling.stacks:
+        rolling.fleet.require_sound(stack)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.localazure import blobs, ids
+from infra.localazure import blobs, errors, ids
+from infra.localazure.world import Caller
 from tests.localazure.cloud import OWNER, PRODUCTION, TENANT, TRAINING, Cloud
 
 GROUP = ids.group_id(PRODUCTION, "rg")
@@ -145,3 +146,18 @@ def test_each_write_asks_for_its_own_action(vault: Cloud):
     assert "'Microsoft.KeyVault/vaults/keys/write'" in refused.error["message"]
     vault.ask("DELETE", VAULT)
     assert vault.ask("POST", f"{DELETED}/purge", who=reader).refusal == (403, "AuthorizationFailed")
+
+
+def test_a_role_at_a_container_opens_that_container_alone(cloud: Cloud):
+    cloud.group()
+    cloud.put(STORE, {"location": "swedencentral", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}})
+    for name in ("state", "else"):
+        cloud.put(CONTAINER.replace("/containers/state", f"/containers/{name}"), {})
+    reader = cloud.grant("Storage Blob Data Reader", CONTAINER)
+    account = cloud.world.generic.get(ids.key(STORE))
+    assert account is not None
+    caller = Caller(principal=reader, tenant=TENANT)
+    blobs.require_allowed(cloud.world, account, "state", caller, "read")
+    for container, verb in (("else", "read"), ("state", "write")):
+        with pytest.raises(errors.AzureError):
+            blobs.require_allowed(cloud.world, account, container, caller, verb)

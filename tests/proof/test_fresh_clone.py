@@ -44,13 +44,13 @@ def test_make_up_sets_up_all_it_needs_and_every_model_answers(clone: Path):
     said = make(clone, "up")
     assert "local-source/legacy-bot: gpt-35-turbo-0613.ft-" in said
     assert "local-target/support-bot: gpt-4.1-mini-2025-04-14.ft-" in said
-    assert ("+ 8 created" in said, "+ 18 created" in said) == (True, True)
+    assert ("+ 9 created" in said, "+ 19 created" in said) == (True, True)
     assert "local-azure-throwaway" not in said
 
 
 def test_a_second_make_up_changes_nothing_and_git_sees_nothing(clone: Path):
     said = make(clone, "up")
-    assert ("    8 unchanged" in said, "    18 unchanged" in said) == (True, True)
+    assert ("    9 unchanged" in said, "    19 unchanged" in said) == (True, True)
     changed = subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True)
     assert changed.stdout == ""
 
@@ -80,7 +80,7 @@ def test_make_down_stops_local_azure_and_keeps_the_state(clone: Path):
     make(clone, "down")
     assert processes_in(clone) == []
     assert (clone / ".hearth" / "azure" / "state.db").exists()
-    assert "    18 unchanged" in make(clone, "up")
+    assert "    19 unchanged" in make(clone, "up")
 
 
 def test_without_go_and_without_pulumi_both_ways_out_are_named(clone: Path, tmp_path: Path):

@@ -39,6 +39,7 @@ class Fleet:
         for name in ("infra", "components"):
             (desk.root / name).unlink()
             shutil.copytree(REPOSITORY / name, desk.root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (desk.root / "requirements.lock").unlink()
         shutil.copy(REPOSITORY / "requirements.lock", desk.root)
         self.repository.write(".gitignore", ".hearth/\n.venv\n__pycache__/\n")
         self.repository.write("stacks/rollout.yaml", 'waves: [{name: all, targets: ["local-target*"]}]\n')

@@ -69,7 +69,8 @@ def standing(model: str = NEW) -> dict[str, Any]:
 def observed(of: Stack, told: Mapping[str, Any] | None = None, **other: Any) -> Observed:
     """What stands at a stack; without anything told it serves the old model behind each of its names."""
     said = told if told is not None else {d.name: facts(active=d.name) for d in of.deployments}
-    return Observed(outputs={"account": {"id": of.account_id}, "deployments": said}, **other)
+    applied = {"applied": other.pop("applied")} if "applied" in other else {}
+    return Observed(outputs={"account": {"id": of.account_id}, "deployments": said, **applied}, **other)
 
 
 def wave(stacks: tuple[str, ...], name: str = "canary", **other: Any) -> WantedWave:

@@ -21,14 +21,17 @@ from infra.spec.promotion import Served
 OLD, NEW = Served(model="old"), Served(model="new")
 
 
-def target(stack: str, strategy: str = "inPlace", standing: str = "move") -> Target:
-    """A target whose one deployment goes from the old model to the new one."""
+def target(stack: str, strategy: str = "inPlace", standing: str = "move", *, plain: bool = False) -> Target:
+    """A target whose one deployment goes from the old model to the new one; of an update it is the wish that does."""
     candidate = "bot" if strategy == "inPlace" else "bot-b"
     move = Move(
         deployment="bot", record="bot", strategy=strategy, before=OLD, after=NEW, active="bot", candidate=candidate
     )
-    moves = () if standing in ("upToDate", "refused") else (move,)
-    return Target(stack=stack, account=f"/{stack}", location="x", standing=standing, moves=moves)
+    moves = () if standing in ("upToDate", "refused") or (standing == "update" and not plain) else (move,)
+    wish = "d1635f" if standing == "update" else ""
+    return Target(
+        stack=stack, account=f"/{stack}", location="x", standing=standing, moves=moves, wish=wish, plain=plain
+    )
 
 
 def wave(name: str, targets: list[Target], **settings: object) -> Wave:
@@ -53,7 +56,8 @@ def random_plan(dice: random.Random, targets: int = 200, waves: int = 8, longest
     for index, size in enumerate(parts):
         strategy = dice.choice(["inPlace", "beside"])
         members = [
-            target(f"t{number + i:03}", strategy, dice.choices(["move", "upToDate"], [9, 1])[0]) for i in range(size)
+            target(f"t{number + i:03}", strategy, dice.choices(["move", "update", "upToDate"], [7, 2, 1])[0])
+            for i in range(size)
         ]
         number += size
         bake = min(dice.choice([0.0, 60.0, 1800.0, 7200.0]), longest_bake)
@@ -66,6 +70,8 @@ def random_plan(dice: random.Random, targets: int = 200, waves: int = 8, longest
                 on_failure=dice.choice(["pause", "rollbackWave", "rollbackAll"]),
             )
         )  # fmt: skip
+    if dice.random() < 0.5:
+        made.append(wave("others", [target(f"o{i}", standing="update", plain=True) for i in range(dice.randint(1, 5))]))
     hooks = tuple(when for when in ("before", "after") if dice.random() < 0.3)
     return plan(*made, hooks=hooks, approvers={"go": ("bob",)}, approval_limit=86400.0)
 
@@ -114,6 +120,8 @@ class World:
         self.wave_of = {t.stack: wave for wave in self.plan.waves for t in wave.targets}
         self.targets = {t.stack: t for wave in self.plan.waves for t in wave.targets}
         self.model = {stack: "new" if t.standing == "upToDate" else "old" for stack, t in self.targets.items()}
+        self.stays = {stack for stack, t in self.targets.items() if t.standing == "update"}
+        """Those that no rollout can take back."""
         self.failures = {name: set() for name in self.waves}
         self._tick = 0
 
@@ -215,6 +223,8 @@ class World:
         wave = self.waves[job.wave]
         others = [other for other, _ in self.running.values()]
         busy = len(others) + 1
+        if job.target in self.stays:
+            assert [str(step) for step in job.steps] == ["place"], f"{job} at {job.target}, which is put up and no more"
         assert busy <= wave.concurrency, f"{busy} at once in {wave.name}, which allows {wave.concurrency}"
         assert all(other.target != job.target or job.target is None for other in others), f"two at {job.target}"
         if job.kind == "change":
@@ -236,7 +246,7 @@ class World:
                     continue
                 tolerated = one.stack in self.failures[earlier.name]
                 assert self.model[one.stack] == "new" or tolerated, f"{one.stack} of {earlier.name} is not done"
-                if tolerated and earlier.on_failure != "pause":
+                if tolerated and earlier.on_failure != "pause" and one.stack not in self.stays:
                     assert self.model[one.stack] == "old", f"{one.stack} failed and was not undone"
                 changed += [] if tolerated else [one.stack]
             assert len(self.failures[earlier.name]) <= earlier.tolerance
@@ -244,7 +254,8 @@ class World:
                 done = max(self.passed_at[stack] for stack in changed)
                 assert self.now >= done + earlier.bake, f"{earlier.name} has not baked"
                 if any(gate.startswith("watch") for gate in earlier.gates):
-                    assert all(self.looked.get(stack, 0) >= done + earlier.bake for stack in changed)
+                    watched = set(changed) - self.stays
+                    assert all(self.looked.get(stack, 0) >= done + earlier.bake for stack in watched)
                 assert "go" not in earlier.gates or f"{earlier.name}/go" in self.yes
 
     def check_end(self, machine: Machine) -> None:
@@ -264,10 +275,14 @@ class World:
                 wave = self.wave_of[stack]
                 tolerated = stack in self.failures[wave.name]
                 assert model == "new" or tolerated, f"{stack} serves {model} at the end"
-                assert model != "between" or wave.on_failure == "pause", f"{stack} was left half changed"
+                half = wave.on_failure == "pause" or stack in self.stays
+                assert model != "between" or half, f"{stack} was left half changed"
         if outcome == "rolledBack":
             for one in self._scope(machine):
-                assert self.model[one.stack] == ("new" if one.standing == "upToDate" else "old"), one.stack
+                if one.stack not in self.stays:
+                    assert self.model[one.stack] == ("new" if one.standing == "upToDate" else "old"), one.stack
+                elif self.model[one.stack] != "old":
+                    assert any(note.target == one.stack and "nothing is undone" in note.text for note in self.notes)
         assert sum(stood.values()) == len(self.targets)
 
     def _scope(self, machine: Machine) -> list[Target]:

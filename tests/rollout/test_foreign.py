@@ -9,7 +9,7 @@ import pytest
 from infra.rollout.foreign import changed_by_others
 from infra.rollout.values import Move, Target
 from infra.spec.promotion import Served
-from tests.rollout.planning import NEW, OLD, TRAINING, facts, standing
+from tests.rollout.planning import NEW, OLD, TRAINING, changed, facts, standing
 
 MOVE = Move(
     deployment="support-bot", record="support-bot", strategy="beside", before=Served(model=OLD, source=TRAINING.id),
@@ -69,3 +69,9 @@ def test_another_deployment_of_the_stack_in_another_rollout_stops_it_too():
 @pytest.mark.parametrize("phase", ["switch", "retire"])
 def test_later_phases_go_on_from_what_the_rollout_left_alone(phase: str):
     assert "no longer as this rollout left it" in told({"support-bot": facts()}, phase)
+
+
+def test_a_plain_up_may_be_done_again_though_it_leaves_no_mark_of_the_rollout():
+    plain = changed(target(FIRST), plain=True)
+    assert told({"support-bot": facts(NEW)}, of=plain) == "", "the run before it was killed once it was up"
+    assert "rollout r3" in told({"support-bot": facts(NEW, rollout="r3")}, of=plain)

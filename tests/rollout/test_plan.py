@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
-from infra.rollout.plan import Observed, Quota, rollout_of
+from infra.rollout.plan import Observed, Quota, make, rollout_of
 from infra.rollout.values import Plan, promotion
-from infra.spec import Access, Overrides, Source
+from infra.spec import Access, Overrides, Source, Stack
 from infra.spec.model import StackKeepAlive
 from infra.spec.promotion import Served
 from tests.rollout.planning import (
+    COMMIT,
     NEW,
     OLD,
     TRAINING,
@@ -23,6 +25,7 @@ from tests.rollout.planning import (
     stack,
     standing,
     target,
+    wanted,
     wave,
     wish,
 )
@@ -327,3 +330,69 @@ def test_the_rollouts_in_a_stacks_outputs_are_one_text_so_that_another_one_shows
     said = {"a": facts(rollout="r-2"), "b": facts(rollout="r-1"), "c": facts()}
     assert rollout_of({"deployments": said}) == "r-1,r-2"
     assert rollout_of(None) is None
+
+
+# --- what has changed besides models --------------------------------------------------------------------------------
+
+HERE, NEXT = stack("prod-swe"), stack("dev")
+
+
+def with_digests(told: Observed, next_told: Observed | None, digest: str = "now", **settings: Any) -> Plan:
+    """A plan of prod-swe in a wave, and of dev, which no wave names; both files say what `digest` stands for."""
+    files = wanted([HERE, NEXT], wave(("prod-swe",), **settings))
+    seen = {"prod-swe": told, **({"dev": next_told} if next_told else {})}
+    return make(changed(files, others=("dev",), digests={"prod-swe": digest, "dev": digest}), seen, COMMIT)
+
+
+def as_wanted(of: Stack, applied: str) -> Observed:
+    return observed(of, {"support-bot": facts(NEW)}, applied=applied)
+
+
+def test_what_was_put_up_as_its_file_says_is_up_to_date_and_others_make_no_wave():
+    made = with_digests(as_wanted(HERE, "now"), as_wanted(NEXT, "now"))
+    assert [(w.name, [t.standing for t in w.targets]) for w in made.waves] == [("canary", ["upToDate"])]
+
+
+def test_a_changed_wish_goes_through_its_wave_though_no_model_moves():
+    only = with_digests(as_wanted(HERE, "before"), as_wanted(NEXT, "now")).waves[0].targets[0]
+    assert (only.standing, only.moves, only.wish, only.undoable) == ("update", (), "now", False)
+    assert only.why == ("its file or the program has changed since its last up",)
+    assert promotion("r", only, "place").deployments == {}, "it names the rollout, and moves nothing"
+
+
+def test_outputs_of_an_older_version_count_as_changed():
+    only = with_digests(observed(HERE, {"support-bot": facts(NEW)}), as_wanted(NEXT, "now")).waves[0].targets[0]
+    assert only.standing == "update"
+    assert "an older version of hearth" in only.why[0]
+
+
+def test_a_move_brings_a_changed_wish_along():
+    only = with_digests(observed(HERE, applied="before"), as_wanted(NEXT, "now")).waves[0].targets[0]
+    assert (only.standing, len(only.moves), only.wish, only.undoable) == ("move", 1, "now", True)
+
+
+def test_stacks_that_no_wave_names_come_last_as_plain_ups_with_their_models():
+    made = with_digests(as_wanted(HERE, "now"), observed(NEXT, applied="before"))
+    others = made.waves[-1]
+    (only,) = others.targets
+    assert (others.name, others.concurrency, others.tolerance, others.bake, others.gates, others.approval) == (
+        "others", 2, 0, 0.0, (), None,
+    )  # fmt: skip
+    assert (only.standing, only.plain, only.undoable) == ("update", True, False)
+    assert [(m.before, m.after) for m in only.moves] == [(OLD_SERVED, NEW_SERVED)]
+
+
+@pytest.mark.parametrize("told", [None, Observed(outputs={})], ids=["no stack", "never up"])
+def test_a_stack_that_no_wave_names_and_that_was_never_up_is_put_up_last(told: Observed | None):
+    only = with_digests(as_wanted(HERE, "now"), told).waves[-1].targets[0]
+    assert (only.stack, only.standing, only.plain) == ("dev", "first", True)
+
+
+def test_the_digest_of_a_plan_tells_what_is_put_up_besides_models():
+    def digest(before: str, now: str, other: str = "x") -> str:
+        return with_digests(as_wanted(HERE, before), as_wanted(NEXT, other), now).digest
+
+    assert digest("a", "x") != digest("x", "x"), "one more target"
+    assert digest("a", "x") == digest("b", "x"), "what it was before is nobody's wish"
+    assert digest("a", "x") != digest("a", "x", "y"), "a stack that no wave names"
+    assert digest("a", "x", "a") != digest("a", "z", "a"), "another wish"

@@ -10,6 +10,7 @@ import pytest
 from infra.rollout import schedule
 from infra.rollout.schedule import Ask, Job, Machine, Report
 from infra.rollout.values import Plan
+from tests.rollout.planning import changed
 from tests.rollout.simulation import World, plan, target, thrown, wave
 
 QUICK = range(40)
@@ -186,6 +187,24 @@ def test_an_undo_that_fails_does_not_keep_the_others_from_theirs() -> None:
     assert names(again) == ["a"], "asked again, what could not be undone is tried again"
 
 
+def test_an_undo_that_failed_is_tried_again_on_a_resume_though_its_wave_is_left() -> None:
+    machine = machine_of(plan(*[wave(n, [target(n)], on_failure="rollbackAll") for n in "abc"]))
+    done(machine, machine.due(0))
+    done(machine, machine.due(1))
+    fail(machine, machine.due(2)[0])
+    fail(machine, machine.due(3)[0], outcome="failed")
+    fail(machine, machine.due(4)[0], outcome="halted")
+    assert machine.due(5) == []
+    machine.ask(Ask("resume", "ann"))
+    order = []
+    for now in (6.0, 7.0, 8.0):
+        jobs = machine.due(now)
+        order += names(jobs)
+        done(machine, jobs)
+    machine.due(9.0)
+    assert (order, machine.state.outcome) == (["c", "b", "a"], "rolledBack")
+
+
 def test_where_failure_pauses_a_resume_tries_what_failed_again() -> None:
     machine = machine_of(plan(wave("w", [target("a"), target("b")], concurrency=1, on_failure="pause")))
     fail(machine, machine.due(0)[0])
@@ -308,6 +327,45 @@ def test_what_is_up_to_date_is_neither_touched_nor_asked_for() -> None:
     machine = machine_of(plan(wave("w", [target("a", standing="upToDate")], approval=(), bake=3600.0)))
     assert machine.due(0) == []
     assert machine.state.outcome == "succeeded"
+
+
+def test_of_what_moves_no_model_only_ready_is_asked_and_its_wave_bakes() -> None:
+    updated, gates = target("a", standing="update"), ("smoke", "ready", "watch")
+    wanted = plan(wave("w", [updated], gates=gates, bake=60.0), wave("x", [target("b")]))
+    machine = machine_of(changed(wanted, gates={**wanted.gates, "ready": "ready"}))
+    (job,) = machine.due(0)
+    assert [str(step) for step in job.steps] == ["place", "gate ready"], "what is compared and measured is a model"
+    done(machine, [job])
+    assert machine.due(0) == []
+    assert machine.due(59.0) == []
+    assert names(machine.due(60.0)) == ["b"]
+
+
+def test_a_rollback_says_of_what_stays_that_it_stays() -> None:
+    moved = changed(target("a"), wish="d1635f")
+    machine = machine_of(plan(wave("w", [moved, target("b", standing="update"), target("c")], concurrency=3)))
+    first = machine.due(0)
+    fail(machine, first[2])
+    done(machine, first[:2])
+    undo = machine.due(1)
+    assert names(undo) == ["a", "c"], "what no rollout moved, none moves back"
+    done(machine, undo)
+    machine.due(2)
+    assert machine.state.outcome == "rolledBack"
+    assert [(n.target, n.text.partition(":")[0]) for n in machine.notes() if n.kind == "note"] == [
+        ("a", "its models alone are undone"),
+        ("b", "nothing is undone"),
+    ]
+
+
+def test_others_that_fail_end_the_rollout_and_nothing_is_undone() -> None:
+    others = [target(name, standing="update", plain=True) for name in "bc"]
+    machine = machine_of(plan(wave("w", [target("a")]), wave("others", others, concurrency=1)))
+    done(machine, machine.due(0))
+    fail(machine, machine.due(1)[0])
+    assert machine.due(2) == []
+    assert (machine.state.outcome, machine.state.spots["a"].status) == ("failed", "passed")
+    assert machine.state.spots["c"].reason == "not tried because of b"
 
 
 def test_a_report_of_nobodys_job_changes_nothing() -> None:

@@ -15,7 +15,9 @@ import pytest
 from rich.console import Console
 
 from infra.cli.rollout import page, story, view
+from infra.rollout.plan import make
 from infra.rollout.values import Event
+from tests.rollout.planning import NEW, facts, observed, stack, wanted, wave
 from tests.rollout.telling import NASTY, START, Tape, bad, changes, fleet, good, wide
 
 
@@ -265,3 +267,34 @@ def test_the_page_of_what_has_not_begun_and_of_a_great_fleet():
     text = page.html(big, tape.events)
     assert "<details><summary>402 events" in text, "a long trail is folded"
     assert "1 changed" not in text
+
+
+# --- what moves no model --------------------------------------------------------------------------------------------
+
+
+def test_what_is_put_up_for_its_file_alone_is_told_everywhere():
+    here, there = stack("prod-swe"), stack("dev")
+    files = wanted([here, there], wave(("prod-swe",), gates=("smoke",)))
+    files = msgspec.structs.replace(files, others=("dev",), digests={"prod-swe": "a", "dev": "a"})
+    made = make(files, {"prod-swe": observed(here, {"support-bot": facts(NEW)}), "dev": observed(there)}, "c0ffee")
+    tape = Tape()
+    tape("started", who="ann")
+    for number, (name, where) in enumerate({"canary": "prod-swe", "others": "dev"}.items()):
+        tape("waveStarted", name)
+        tape.step(name, where, "place", 30, changes={"update": 1})
+        assert [one.state for one in story.tell(made, tape.events).targets][number] == "changed", (
+            "no gate is waited for"
+        )
+        tape("waveDone", name)
+    tape("note", "canary", "prod-swe", text="nothing is undone: what its file says stays")
+    tape("ended", text="every wave is done", data={"outcome": "succeeded"})
+    told = story.tell(made, tape.events)
+    assert [(one.wave, one.target.stack, one.state) for one in told.targets] == [
+        ("canary", "prod-swe", "passed"),
+        ("others", "dev", "passed"),
+    ]
+    drawn = page.html(made, tape.events)
+    assert "<td>update</td>" in drawn
+    assert "others" in drawn
+    assert "nothing is undone" in "\n".join(view.lines(event) for event in tape.events)
+    assert "others" in view.summary_markdown(made, tape.events)

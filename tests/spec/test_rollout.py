@@ -271,3 +271,8 @@ def test_a_name_must_leave_room_for_what_stands_beside_it(desk: Desk):
     desk.rollout({"defaults/strategy": "beside"})
     (found,) = desk.mistakes()
     assert "no name is as long: it must have 1 to 64 letters, digits" in found.text
+
+
+def test_the_name_of_the_last_wave_is_taken(fleet: Desk):
+    found = told(fleet, {"waves": [{"name": "others", "targets": "dev"}]})
+    assert found == ["waves/0/name: is the name of the last wave, of the stacks that no wave names; take another name"]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
 from infra.errors import SpecError
-from infra.training import charts, results, verdict
+from infra.training import results
 from infra.training.results import FULL_LOSS, TRAIN_LOSS, VALID_ACCURACY, VALID_LOSS
 
 HEADER = "step,train_loss,train_mean_token_accuracy,valid_loss,{},full_valid_loss,full_valid_mean_token_accuracy"
@@ -92,11 +90,9 @@ def test_hundreds_of_broken_lines_are_counted_not_listed():
     assert told[-1].endswith("and 280 more lines")
 
 
-def test_a_million_steps_are_read_judged_and_drawn(tmp_path):
-    """The promise is five seconds on two cores (make bench); this is to notice an order of magnitude."""
-    rows = [f"{at},{1 / at:.5f},0.5,{'0.5' if at % 10 == 0 else ''},,," for at in range(1, 1_000_001)]
-    content, began = of(*rows), time.monotonic()
-    found = results.read(content)
-    charts.save(found, tmp_path / "loss.png", "a million", verdict.choose(found))
-    assert len(found.steps) == 1_000_000
-    assert time.monotonic() - began < 30
+def test_a_hundred_thousand_steps_are_read_at_once_with_every_figure():
+    """How long a million takes is measured by make bench."""
+    rows = [f"{at},{1 / at:.5f},0.5,{'0.5' if at % 10 == 0 else ''},,," for at in range(1, 100_001)]
+    found = results.read(of(*rows))
+    assert found.points(TRAIN_LOSS)[0].tolist() == list(range(1, 100_001))
+    assert len(found.points(VALID_LOSS)[0]) == 10_000

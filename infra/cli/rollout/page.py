@@ -81,16 +81,15 @@ def _targets(told: Story) -> str:
         ]
         about += [_gap(target)] if gaps else []
         for number, move in enumerate(target.target.moves or (None,)):
-            cells = [*(about if not number else [""] * len(about)), *_move(move)]
+            moved = _move(move) if move is not None else ["", "", planned.in_short(target.target)]
+            cells = [*(about if not number else [""] * len(about)), *moved]
             rows.append(_row(cells, {3: f"state {target.state}"}))
     titles = ("wave", "stack", "region", "state", "worked on", *(["callers' gap"] if gaps else []), "deployment",
               "from → to", "how")  # fmt: skip
     return _section("Stacks", _table(titles, rows))
 
 
-def _move(move: Move | None) -> list[str]:
-    if move is None:
-        return ["", "", ""]
+def _move(move: Move) -> list[str]:
     before = planned.short(move.before.model) if move.before else "nothing"
     how = "first" if move.before is None else planned.HOW[move.strategy]
     slots = f", {move.active} → {move.candidate}" if move.strategy == "beside" and move.before else ""

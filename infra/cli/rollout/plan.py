@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from infra.spec import Project
 
 
+WAVES_ONLY = typer.Option(
+    "--waves-only", help="Leave alone stacks that rollout.yaml does not name: something else puts them up."
+)
+
+
 def plan(
     *,
     as_tree: Annotated[bool, typer.Option("--tree", help="Print it as a tree, with models in full.")] = False,
@@ -25,6 +31,7 @@ def plan(
     hand_on: Annotated[
         bool, typer.Option("--hand-on", help="In a pipeline: give later jobs the digest, as this step's output.")
     ] = False,
+    waves_only: Annotated[bool, WAVES_ONLY] = False,
 ) -> None:
     """Show what `hearth rollout start` would do: wave by wave, which stack gets which model, how, and what it costs.
 
@@ -37,7 +44,7 @@ def plan(
     from infra.cli.rollout import planned
     from infra.spec import limits
 
-    made, currency = make(place.project()), limits.load().hosting.currency
+    made, currency = make(place.project(), waves_only=waves_only), limits.load().hosting.currency
     if markdown is not None:
         place.write(markdown, planned.markdown(made, currency), "--markdown")
     if hand_on:
@@ -68,31 +75,49 @@ def show(made: Plan, currency: str) -> None:
     typer.echo(planned.digest(made))
 
 
-def make(project: Project) -> Plan:
-    """The plan of the files as they are. Raises SpecError, and what looking raises of the cloud as a whole."""
+def make(project: Project, only: Collection[str] | None = None, *, waves_only: bool = False) -> Plan:
+    """The plan of the files as they are; with `only` of these stacks alone, waves without any of them left out.
+
+    `waves_only` leaves out stacks that rollout.yaml does not name. Raises SpecError, and what looking raises of the cloud as a whole.
+    """
     from infra.rollout import plan as planning
 
-    wish = wanted(project)
+    wish = wanted(project, waves_only=waves_only)
+    if only is not None:
+        wish = planning.of_these(wish, only)
     return planning.make(wish, observe(project, wish), commit(project.root))
 
 
-def wanted(project: Project) -> Wanted:
+def wanted(project: Project, *, waves_only: bool = False) -> Wanted:
     """What the files say. Raises SpecError for stacks/rollout.yaml; a stack that cannot be read is told in the plan."""
     from infra.ports import clock
     from infra.rollout.plan import Wanted
-    from infra.spec import check_project, limits, load_rollout
+    from infra.spec import Rollout, applied, check_project, has_rollout, limits, load_rollout
+    from infra.spec.rollout import RolloutFile
 
     names = project.stack_names()
     stacks, mistakes = check_project(project, names, today=clock.today())
-    rollout = load_rollout(project, stacks)
+    # Without waves every stack is one that no wave names: one command puts up a merge, whatever the fleet.
+    waves = waves_only or has_rollout(project)
+    rollout = load_rollout(project, stacks) if waves else Rollout(file=RolloutFile(waves=[]), waves=())
     files = {project.shown(project.stack_file(name)): name for name in names}
     wrong = {files[one.file]: f"{one.file}, {one}" for one in reversed(mistakes) if one.file in files}
     read = {stack.name: stack for stack in stacks if stack.name not in wrong}
-    return Wanted(fleet=project.name, rollout=rollout, stacks=read, unread=wrong, limits=limits.load())
+    named = {name for wave in rollout.waves for name in wave.stacks}
+    program = applied.program(project.root)
+    return Wanted(
+        fleet=project.name,
+        rollout=rollout,
+        stacks=read,
+        unread=wrong,
+        others=() if waves_only else tuple(name for name in names if name not in named),
+        digests={name: applied.digest(project, one, program, named=name in named) for name, one in read.items()},
+        limits=limits.load(),
+    )
 
 
 def observe(project: Project, wish: Wanted, *, login: bool = False) -> dict[str, Observed]:
-    """What stands at the stacks of the rollout, looked at side by side.
+    """What stands at the stacks of the rollout, looked at side by side; of stacks that no wave names the outputs alone.
 
     Without a login it is their outputs alone; where `login` demands one, that raises LoginFailed.
     """
@@ -104,14 +129,14 @@ def observe(project: Project, wish: Wanted, *, login: bool = False) -> dict[str,
     from infra.rollout import observe as eyes
 
     cloud, backend, tokens = Cloud(), Stacks(project.root, project.name), wish.limits.ping_tokens.value
-    names = [name for wave in wish.rollout.waves for name in wave.stacks]
+    moved = {name: stack for name, stack in wish.stacks.items() if name not in wish.others}
     try:
-        return eyes.observe(names, wish.stacks, backend, Arm(cloud), Metrics(cloud), tokens)
+        return eyes.observe(wish.names, moved, backend, Arm(cloud), Metrics(cloud), tokens)
     except LoginFailed as error:
         if login:
             raise
         typer.echo(f"Azure was not looked at, only the stacks' outputs: {error}", err=True)
-        return eyes.observe(names, {}, backend, Arm(cloud), Metrics(cloud), tokens)
+        return eyes.observe(wish.names, {}, backend, Arm(cloud), Metrics(cloud), tokens)
 
 
 def commit(root: Path) -> str:

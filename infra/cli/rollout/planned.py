@@ -19,8 +19,12 @@ from infra.spec.duration import show
 TITLES = ("stack", "region", "deployment", "from", "to", "how", "gap", "writes", "cost an hour")
 HOW = {"inPlace": "in place", "beside": "beside"}
 ON_FAILURE = {"pause": "pause", "rollbackWave": "roll back the wave", "rollbackAll": "roll back everything"}
-_STANDING: dict[Standing, str] = {"move": "", "first": "first", "upToDate": "up to date", "refused": "refused"}
-_COLOURS: dict[Standing, str] = {"move": "default", "first": "cyan", "upToDate": "bright_black", "refused": "red"}
+_STANDING: dict[Standing, str] = {
+    "move": "", "update": "update", "first": "first", "upToDate": "up to date", "refused": "refused",
+}  # fmt: skip
+_COLOURS: dict[Standing, str] = {
+    "move": "default", "update": "default", "first": "cyan", "upToDate": "bright_black", "refused": "red",
+}  # fmt: skip
 _SHORT = 20
 _NAMED = 4
 """Stacks that a note names."""
@@ -34,6 +38,7 @@ def summary(plan: Plan, currency: str) -> str:
     parts = [
         f"{many(count['move'] + count['first'], 'stack')} to change"
         + (f" ({count['first']} for the first time)" if count["first"] else ""),
+        *([f"{count['update']} to update"] if count["update"] else []),
         f"{count['upToDate']} up to date",
         *([f"{count['refused']} refused"] if count["refused"] else []),
         many(sum(target.calls for target in targets), "write") + " to Azure",
@@ -91,9 +96,9 @@ def rows(target: Target, currency: str) -> Iterator[tuple[str, ...]]:
     where = (target.stack, target.location)
     money = (str(target.calls or ""), cost(target.hosting_extra, currency) if target.hosting_extra != 0 else "")
     if not target.moves:
-        yield (*where, "", "", "", _STANDING[target.standing], "", *money)
+        yield (*where, "", "", "", in_short(target), "", *money)
     for number, move in enumerate(target.moves):
-        how = _STANDING[target.standing] or _how(move)
+        how = ("plain up" if target.plain else "") or _STANDING[target.standing] or _how(move)
         cells = (move.deployment, _served(move), short(move.after.model), how, _gap(move))
         yield (*(where if not number else ("", "")), *cells, *(money if not number else ("", "")))
 
@@ -104,13 +109,13 @@ def tree(plan: Plan, currency: str) -> Tree:
     for number, wave in enumerate(plan.waves, 1):
         branch = made.add(escape(heading(wave, number)))
         for target in wave.targets:
-            state = _STANDING[target.standing] or "changes"
+            state = {"move": "changes", "update": "is put up anew"}.get(target.standing, _STANDING[target.standing])
             twig = branch.add(
                 Text(f"{target.stack} ({target.location or 'unread'}): {state}", _COLOURS[target.standing])
             )
             for move in target.moves:
                 before = move.before.model if move.before else "nothing"
-                leaf = twig.add(Text(f"{move.deployment}, {_how(move)}"))
+                leaf = twig.add(Text(f"{move.deployment}, {_how(move)}{', by a plain up' if target.plain else ''}"))
                 leaf.add(Text(f"from {before}"))
                 leaf.add(Text(f"to   {move.after.model}, from the record {move.record}"))
                 if move.strategy == "beside":
@@ -121,14 +126,19 @@ def tree(plan: Plan, currency: str) -> Tree:
     return made
 
 
-def markdown(plan: Plan, currency: str) -> str:
-    """The plan for a pull request or a pipeline's summary."""
+def markdown(plan: Plan, currency: str, *, whole: bool = True) -> str:
+    """The plan for a pull request or a pipeline's summary; the digest is of a whole one alone."""
     lines = ["### Rollout", "", summary(plan, currency), ""]
     for number, wave in enumerate(plan.waves, 1):
         lines += [f"**{cell(heading(wave, number))}**", "", _row(TITLES), _row(["---"] * len(TITLES))]
         lines += [_row(row) for target in wave.targets for row in rows(target, currency)]
         lines += ["", *(f"- {cell(text)}" for text in notes(wave)), ""]
-    return "\n".join([*lines, digest(plan), ""])
+    return "\n".join([*lines, *([digest(plan)] if whole else []), ""])
+
+
+def in_short(target: Target) -> str:
+    """What becomes of a target as a whole; empty where its moves say it."""
+    return _STANDING[target.standing]
 
 
 # --- words ---------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.cli import place
+from infra.cli.rollout.plan import WAVES_ONLY
 from infra.errors import HearthError, Mistake, Refused, SpecError
 
 if TYPE_CHECKING:
@@ -35,74 +36,37 @@ def start(
     ] = False,
     plan_digest: Annotated[str, typer.Option("--plan-digest", help="Begin only if the plan is still this one.")] = "",
     until: Annotated[str, UNTIL] = "",
-    everything: Annotated[
-        bool, typer.Option("--all", help="After the waves, put up every stack that they have not put up.")
-    ] = False,
+    waves_only: Annotated[bool, WAVES_ONLY] = False,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Watch it; or leave it to the workers at once.")
     ] = True,
 ) -> None:
-    """Bring the models of a commit to the stacks of stacks/rollout.yaml, wave by wave, and watch it to its end.
+    """Bring a commit to the stacks of stacks/rollout.yaml, wave by wave, then to the others, and watch it to its end.
 
-    Runs from its own copy of the commit's files. Exits 0 when every stack serves its model, 1 when it failed, was
-    rolled back, or stands and waits for a person; what to do then is said. Ctrl-C once: what runs is finished.
-
-    With --all a merge needs no other command: stacks whose wish changed and not their model, and those that no wave
-    names, get a plain `pulumi up` once every wave has succeeded.
+    A stack takes part where its model, its file or the program has changed. Runs from its own copy of the commit's
+    files. Exits 0 when every stack stands as wanted, 1 when it failed, was rolled back, or stands and waits for a
+    person; what to do then is said. Ctrl-C once: what runs is finished.
     """
-    from infra.cli.rollout import executing, rest
+    from infra.cli.rollout import executing
 
     root, stay = place.root(), span(until)
-    if everything and not wait:
-        text = "needs to wait for the waves: leave --no-wait away"
-        raise SpecError([Mistake("hearth rollout start", 0, "--all", text)])
-    if everything and not _has_waves(root, commit):
-        _put_up(rest.put_up(root, commit, dirty=dirty, done=()))
-        return
     kept = executing.history(root)
     if kept.embedded and not wait:
         text = "needs workers: set HEARTH_DATABASE_URL and start hearth worker; without them this process does the work"
         raise SpecError([Mistake("hearth rollout start", 0, "--no-wait", text)])
     seat = executing.Seat(kept, root, until=stay)
     try:
-        rollout = _begun(kept, seat, root, commit, plan_digest, dirty=dirty, yes=yes)
+        rollout = _begun(kept, seat, root, commit, plan_digest, dirty=dirty, yes=yes, waves_only=waves_only)
         if rollout is None:
-            if everything:
-                _put_up(rest.put_up(root, commit, dirty=dirty, done=()))
             return
         if not wait:
             typer.echo(f"{rollout.id} has begun; watch it with: hearth rollout watch {rollout.id}")
             return
         outcome = seat.see_through(rollout)
-        if everything and outcome == "succeeded":
-            waves = kept.plan(rollout.id).waves
-            done = {target.stack for wave in waves for target in wave.targets if target.standing != "upToDate"}
-            _put_up(rest.put_up(root, commit, dirty=dirty, done=done))
     finally:
         seat.release()
         kept.close()
     finish(outcome, rollout)
-
-
-def _put_up(failed: list[str]) -> None:
-    if failed:
-        typer.echo(f"Not put up: {', '.join(failed)}. Mend it and start again: what is done stays done.")
-        raise typer.Exit(1)
-
-
-def _has_waves(root: Path, commit: str) -> bool:
-    """Whether the commit has a stacks/rollout.yaml."""
-    import subprocess
-
-    from infra.spec import open_project
-    from infra.spec.waves import FILE
-
-    file = open_project(root).stacks / FILE
-    if file.exists() and commit == "HEAD":
-        return True
-    name = f"{commit}:./{file.relative_to(root).as_posix()}"
-    shown = subprocess.run(["git", "cat-file", "-e", "--", name], cwd=root, capture_output=True, check=False)
-    return shown.returncode == 0
 
 
 def finish(outcome: Outcome, rollout: Rollout) -> None:
@@ -128,7 +92,7 @@ def span(text: str) -> timedelta | None:
 
 
 def _begun(
-    kept: History, seat: Seat, root: Path, commit: str, digest: str, *, dirty: bool, yes: bool
+    kept: History, seat: Seat, root: Path, commit: str, digest: str, *, dirty: bool, yes: bool, waves_only: bool
 ) -> Rollout | None:
     """The rollout, written down and about to run; None where there is nothing to do."""
     from infra.rollout import export
@@ -144,7 +108,7 @@ def _begun(
         again = _going_on(kept, fleet, source)
         if again is not None:
             return again
-        plan = _planned(root, source, digest)
+        plan = _planned(root, source, digest, waves_only=waves_only)
         if not _agreed(plan, yes=yes):
             return None
         rollout = _written(kept, name, plan, source, now)
@@ -168,13 +132,13 @@ def _going_on(kept: History, fleet: str, source: Source) -> Rollout | None:
     return active
 
 
-def _planned(root: Path, source: Source, digest: str) -> Plan:
+def _planned(root: Path, source: Source, digest: str, *, waves_only: bool) -> Plan:
     from infra.cli.rollout import plan as planner
     from infra.rollout import plan as planning
     from infra.rollout.gates import check
     from infra.spec import open_project
 
-    wish = planner.wanted(open_project(source.folder))
+    wish = planner.wanted(open_project(source.folder), waves_only=waves_only)
     mistakes = check(open_project(source.folder), wish.rollout.file.gates)
     if mistakes:
         raise SpecError(mistakes)
@@ -202,7 +166,7 @@ def _agreed(plan: Plan, *, yes: bool) -> bool:
                 "above why"
             )
     if all(target.standing == "upToDate" for target in targets):
-        typer.echo("Every stack serves its model already: nothing to do.")
+        typer.echo("Every stack serves its model and stands as its file says: nothing to do.")
         return False
     if not yes:
         if not sys.stdin.isatty():

@@ -288,7 +288,8 @@ class _Teller:
     def _steps(self, target: TargetStory) -> Iterator[tuple[str, str]]:
         yield "place", "place"
         for gate in self.waves[target.wave].wave.gates:
-            if self.story.plan.gates.get(gate) not in LATER:
+            kind = self.story.plan.gates.get(gate)
+            if kind == "ready" or (kind not in LATER and target.target.undoable):
                 yield "gate", gate
         if any(move.strategy == "beside" and move.before is not None for move in target.target.moves):
             yield "switch", "switch"

@@ -62,7 +62,7 @@ def make_container(call: Call) -> Answer:
     if call.argument("restype") != "container":
         raise errors.BAD_BLOB_REQUEST(fact="A container is made with restype=container.")
     account = _account(call)
-    blobs.require_allowed(call.world, account, _logged_in(call), "write")
+    blobs.require_allowed(call.world, account, call.params["container"], _logged_in(call), "write")
     blobs.make_container(call.world, _host(call), call.params["container"])
     return Answer(201, headers=_headers(call, None))
 
@@ -120,7 +120,7 @@ def _require(call: Call, permission: str) -> Blob:
         at = call.world.clock.real_now()
         blobs.require_signed(call.world, account, host, container, name, permission, call.query, at)
     else:
-        blobs.require_allowed(call.world, account, _logged_in(call), blobs.VERBS[permission])
+        blobs.require_allowed(call.world, account, container, _logged_in(call), blobs.VERBS[permission])
     if permission == "w":
         return Blob(host=host, container=container, name=name, piece=None, size=0, created=call.now)
     return blobs.get(call.world, host, container, name)
