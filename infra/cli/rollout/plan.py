@@ -78,7 +78,8 @@ def show(made: Plan, currency: str) -> None:
 def make(project: Project, only: Collection[str] | None = None, *, waves_only: bool = False) -> Plan:
     """The plan of the files as they are; with `only` of these stacks alone, waves without any of them left out.
 
-    `waves_only` leaves out stacks that rollout.yaml does not name. Raises SpecError, and what looking raises of the cloud as a whole.
+    `waves_only` leaves out stacks that rollout.yaml does not name. Raises SpecError, and what looking raises of the
+    cloud as a whole.
     """
     from infra.rollout import plan as planning
 
