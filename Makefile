@@ -4,7 +4,7 @@ BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint format check docs bench proof demo-rollout demo-gitops lock clean
+.PHONY: help up down test lint format check docs bench proof demo-rollout demo-life demo-gitops lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ proof: .venv/.dev ## The long tests: fresh clones, seeded kills, foreign clients
 
 demo-rollout: .venv/.runtime ## A rollout over three regions, told on local Azure in a clone of its own
 	@$(BIN)/python -m demos.rollout
+
+demo-life: .venv/.runtime ## The life of a tuned model, from its data to its clean-up, told on local Azure in a clone of its own
+	@$(BIN)/python -m demos.life
 
 demo-gitops: .venv/.runtime ## A pull request, its merge, drift and a revert on local Azure, with the texts that were posted
 	@$(BIN)/python -m demos.gitops

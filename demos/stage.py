@@ -42,17 +42,17 @@ class Stage:
         """
         if shown:
             print(f"$ {shlex.join(command)}", flush=True)
-        child = subprocess.Popen(
+        said = []
+        with subprocess.Popen(
             command, cwd=self.root, env={**self.env, **env}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        said = []
-        assert child.stdout is not None  # noqa: S101 - it was asked for
-        for line in child.stdout:
-            said.append(line)
-            if shown:
-                print(f"  {line.rstrip()}", flush=True)
-        if child.wait() != code and code is not None:
+        ) as child:  # fmt: skip
+            assert child.stdout is not None  # noqa: S101 - it was asked for
+            for line in child.stdout:
+                said.append(line)
+                if shown:
+                    print(f"  {line.rstrip()}", flush=True)
+        if child.returncode != code and code is not None:
             raise Failed(f"{shlex.join(command)} exited with {child.returncode}, not {code}:\n{''.join(said)}")
         return "".join(said)
 

@@ -77,7 +77,7 @@ def checkpoints(
 
 def tell(outcome: Outcome) -> None:
     """The chart, the verdict and the choice, for people."""
-    from infra.training import charts
+    from infra.training import charts, verdict
     from infra.training import outcome as outcomes
 
     width = min(_WIDEST, shutil.get_terminal_size((100, 24)).columns)
@@ -92,7 +92,12 @@ def tell(outcome: Outcome) -> None:
         advice = f" → {finding.advice}" if finding.advice else ""
         typer.echo(f"{finding.kind}: {finding.fact} ({finding.rule}){advice}")
     taken = f" = {outcome.choice.checkpoint}" if outcome.choice.checkpoint else ""
-    typer.echo(f"checkpoint to take: step {outcome.choice.step}{taken}, {outcome.choice.why}")
+    head = (
+        "none is worth taking; the least bad"
+        if verdict.none_is_worth_taking(outcome.findings)
+        else "checkpoint to take"
+    )
+    typer.echo(f"{head}: step {outcome.choice.step}{taken}, {outcome.choice.why}")
 
 
 def for_programs(outcome: Outcome) -> dict[str, Any]:

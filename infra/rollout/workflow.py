@@ -36,8 +36,6 @@ from infra.rollout.window import Window
 
 _LOOK, _SHARED_LOOK = 0.1, 0.5
 """Seconds between looks of a conductor at what people ask and what other workers ended: embedded, on PostgreSQL."""
-_RUNG = 0.02
-"""The same, once a job of this process is about to be recorded as ended."""
 _LONGEST_PAUSE = 15.0
 """Seconds between tries to reach a database that is away."""
 _Read = TypeVar("_Read")
@@ -93,7 +91,10 @@ class Process:
         self._hands_of, self._hands, self._choosing = hands, dict[str, Hands](), threading.Lock()
         self._stopping, self._cutting = threading.Event(), threading.Event()
         self._busy, self._bell = 0, threading.Condition()
-        self._rung: set[str] = set()
+        self._rung: dict[str, Report] = {}
+        """How jobs ended here, by workflow: their last steps are recorded, which is all that a replay needs."""
+        self._looked: dict[str, float] = {}
+        """When a conductor last looked into the database for what ended, by run."""
         self._plans: dict[str, Plan] = {}
         self._notices = ThreadPoolExecutor(1, thread_name_prefix="notices")
         self._client: DBOSClient | None = None
@@ -177,6 +178,8 @@ class Process:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             except (Superseded, DiskFull) as error:
                 self._give_up(error)
+            except Exception as error:  # recorded as its end, it would keep the rollout from ever going on
+                self._give_up(HearthError(f"{name} cannot be gone on with: {error!r}"))
 
     def _conduct(self, name: str) -> None:
         run = self.history.run(name)
@@ -202,7 +205,7 @@ class Process:
         asks = self.history.asks(run.id, run.state.asks_seen)
         for report in reports:
             machine.report(report)
-            self._rung.discard(f"{run.id}:{report.job}")
+            self._rung.pop(f"{run.id}:{report.job}", None)
         for number, ask in asks:
             machine.ask(ask)
             run.state.asks_seen = number
@@ -238,11 +241,17 @@ class Process:
     def _ended(self, run: Run) -> list[Report]:
         """Which of its jobs have ended, and how."""
         names = {f"{run.id}:{name}": name for name in run.state.jobs}
+        with self._bell:
+            reports = [self._rung[workflow] for workflow in names if workflow in self._rung]
+        now = time.monotonic()
+        if not names or (reports and now < self._looked.get(run.id, 0.0) + _SHARED_LOOK):
+            return reports
+        self._looked[run.id] = now
+        names = {workflow: name for workflow, name in names.items() if name not in {one.job for one in reports}}
         if not names:
-            return []
+            return reports
         with self.history.explained():
             rows = self.client.list_workflows(workflow_ids=list(names), status=list(durable.ENDED), load_input=False)
-        reports = []
         for row in rows:
             name = names[row.workflow_id]
             if row.status == "SUCCESS":
@@ -260,10 +269,9 @@ class Process:
             if wake is not None and self.clock().timestamp() >= wake:
                 return
             with self._bell:
-                rung = any(f"{run.id}:{name}" in self._rung for name in run.state.jobs)
-                self._bell.wait(_RUNG if rung else 0.05)
-                if rung:  # it rings just before its end is in the database
+                if any(f"{run.id}:{name}" in self._rung for name in run.state.jobs):
                     return
+                self._bell.wait(0.05)
 
     def _let_the_window_close(self, run: Run) -> None:
         """A rollback after the end begins once nothing takes away what it needs."""
@@ -354,10 +362,10 @@ class Process:
                 self._busy -= 1
                 self._bell.notify_all()
 
-    def ring(self, workflow: str) -> None:
-        """A job is about to end here."""
+    def ring(self, workflow: str, report: Report) -> None:
+        """A job has ended here."""
         with self._bell:
-            self._rung.add(workflow)
+            self._rung[workflow] = report
             self._bell.notify_all()
 
     # --- stopping ----------------------------------------------------------------------------------------------------
@@ -430,7 +438,7 @@ def work(run: str, job: dict[str, Any]) -> dict[str, Any]:
             report = _do(run, job, at)
         if report["outcome"] != "done":
             break
-    process.ring(f"{run}:{job['id']}")
+    process.ring(f"{run}:{job['id']}", msgspec.convert(report, Report))
     return report
 
 

@@ -8,6 +8,7 @@ October 2026). The thresholds are ours.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -54,6 +55,11 @@ class Finding:
     def is_bad(self) -> bool:
         """Whether the model should not be taken as it is."""
         return self.kind in {Kind.OVERFITTING, Kind.DIVERGED, Kind.NOTHING_LEARNED}
+
+
+def none_is_worth_taking(findings: Iterable[Finding]) -> bool:
+    """Whether no checkpoint of the job is: another choice helps against learning by heart, and against nothing else."""
+    return any(finding.kind in {Kind.DIVERGED, Kind.NOTHING_LEARNED} for finding in findings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,9 +112,15 @@ def test_a_stack_that_cannot_be_planned_is_refused_with_the_reason_and_exit_1_an
     assert "1 refused" in said
 
 
-def test_without_the_file_the_next_move_is_named(planned: Shell):
+def test_without_the_file_every_stack_is_one_of_no_wave_so_that_one_command_puts_up_a_merge(planned: Shell):
     (planned.root / "stacks" / "rollout.yaml").unlink()
-    run(planned, code=2)
+    said = run(planned)
+    assert "1. others: 2 stacks" in said
+
+
+def test_waves_alone_need_a_file_and_the_next_move_is_named(planned: Shell):
+    (planned.root / "stacks" / "rollout.yaml").unlink()
+    run(planned, "--waves-only", code=2)
     assert "stacks/rollout.yaml has 1 mistake" in planned.errors
     assert "does not exist; docs/rollout.md tells what it says" in planned.errors
 

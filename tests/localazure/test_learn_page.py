@@ -167,7 +167,8 @@ def test_the_page_by_curl(azure, served, data):
 
     def curl(*arguments: str, url: str, raw: bool = False) -> Any:
         """What the page types, with the key in its place."""
-        line = ["curl", "-sS", "--fail-with-body", "--cacert", str(azure.authority), *arguments, f"{base}{url}"]
+        line = ["curl", "-sS", "--fail-with-body", "--cacert", str(azure.authority), *arguments]
+        line += [url if url.startswith("https:") else f"{base}{url}"]
         done = subprocess.run([*line, "-H", f"api-key: {served.key}"], capture_output=True, check=False, timeout=20)
         assert done.returncode == 0, (line, done.stdout, done.stderr)
         return done.stdout.decode() if raw else json.loads(done.stdout or b"null")
@@ -194,12 +195,26 @@ def test_the_page_by_curl(azure, served, data):
     assert len(curl("-X", "POST", url=f"{path}/checkpoints{version}")["data"]) == 3, "as the page has it"
     results = curl(url=f"/files/{done['result_files'][0]}/content{version}", raw=True)
     assert results.splitlines()[0].split(",") == COLUMNS
+
+    deployment = f"{azure.origin}{served.account}/deployments/from-the-page?api-version=2024-10-01"
+    manage = ("-H", f"Authorization: Bearer {azure.token(OWNER, ARM)}")
+    wanted = json.dumps(deployment_body(done["fine_tuned_model"]))
+    put = ("-X", "PUT", "-H", "Content-Type: application/json", "-d", wanted)
+    assert curl(*put, *manage, url=deployment)["name"] == "from-the-page"
+    asked = json.dumps({"messages": [{"role": "user", "content": question(5)}]})
+    said = curl(
+        "-H", "Content-Type: application/json", "-d", asked,
+        url=f"/deployments/from-the-page/chat/completions{version}",
+    )  # fmt: skip
+    assert (said["model"], said["choices"][0]["message"]["content"]) == (done["fine_tuned_model"], answer(5))
+
     again = {"model": done["fine_tuned_model"], "training_file": files[1]}
     more = curl(
         "-X", "POST", "-H", "Content-Type: application/json", "-d", json.dumps(again),
         url=f"/fine_tuning/jobs{version}",
     )  # fmt: skip
     assert curl("-X", "POST", url=f"/fine_tuning/jobs/{more['id']}/cancel{version}")["status"] == "cancelled"
+    curl("-X", "DELETE", *manage, url=deployment)
     for one in (job["id"], more["id"]):
         assert curl("-X", "DELETE", url=f"/fine_tuning/jobs/{one}{version}") is None
     assert [curl("-X", "DELETE", url=f"/files/{one}{version}")["deleted"] for one in files] == [True, True]
