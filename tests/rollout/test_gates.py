@@ -348,6 +348,15 @@ def test_an_old_model_that_only_we_call_may_go(bench):
     assert (found.outcome, found.reason) == ("pass", "bot: no call but ours in 55m")
 
 
+@pytest.mark.parametrize(("proofs", "outcome"), [(6, "pass"), (20, "fail")])
+def test_the_proofs_of_several_runs_within_an_hour_are_ours_and_what_calls_all_the_time_is_not(bench, proofs, outcome):
+    bench.azure.advance(minutes=70)
+    for _ in range(proofs):
+        bench.ping(ACTIVE)
+        bench.azure.advance(minutes=2)
+    assert quiet(bench, back=70 * MINUTE).outcome == outcome
+
+
 def test_an_old_model_that_somebody_calls_stays(bench):
     bench.azure.advance(minutes=70)
     bench.ping(ACTIVE)
