@@ -28,7 +28,7 @@ class Metrics(Protocol):
 
 
 MOST_AN_HOUR = 12
-"""Calls of an hour that look like ours and may be: an `up` proves a deployment once, a rollout makes four at a stack."""
+"""Calls of an hour that look like ours and may be: an `up` proves a deployment once, a rollout has four at a stack."""
 
 
 @dataclass(frozen=True, slots=True)
