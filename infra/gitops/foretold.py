@@ -129,7 +129,7 @@ class Previewer:
             changes=tuple(_change(step) for step in steps),
             models=models,
             month_before=self._month(_outputs_skus(found.before), stack),
-            month_after=self._month([(d.sku.name, d.sku.capacity) for d in stack.deployments], stack),
+            month_after=self._month(_wished_skus(stack, found.before, target), stack),
             forbidden=forbidden,
             warnings=(*_warnings(models), *(target.why if target and target.standing != "refused" else ())),
             code=1 if forbidden else 0,
@@ -199,6 +199,17 @@ def _outputs_skus(outputs: Mapping[str, Any]) -> list[tuple[str, int]]:
         one = (str(sku.get("name", "")), int(sku.get("capacity") or 0))
         found += [one] * (2 if facts.get("standby") else 1)
     return found
+
+
+def _wished_skus(stack: Stack, outputs: Mapping[str, Any], target: Target | None) -> list[tuple[str, int]]:
+    """The same after this change: twice where a standby is kept, or is made beside the one that serves."""
+    before = outputs.get("deployments") or {}
+    kept = {name for name, facts in before.items() if isinstance(facts, Mapping) and facts.get("standby")}
+    if target is None or target.plain:
+        kept = set()  # a stack in no rollout keeps none
+    made = {m.deployment for m in target.moves if m.strategy == "beside" and m.before} if target else set()
+    skus = {wish.name: (wish.sku.name, wish.sku.capacity) for wish in stack.deployments}
+    return [sku for name, sku in skus.items() for _ in range(2 if name in kept | made else 1)]
 
 
 # --- what is forbidden, what is worth a word -----------------------------------------------------------------------

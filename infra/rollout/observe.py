@@ -22,8 +22,9 @@ from infra.spec.promotion import Served
 
 T = TypeVar("T")
 AT_ONCE = 8
-LOOK_BACK = timedelta(hours=1)
-"""How far back calls to a standby are looked for."""
+LOOK_BACK = timedelta(minutes=15)
+"""How far back calls to a standby are looked for: longer than callers keep a name, and than metrics are late; not much,
+for calls from before the last switch keep nothing."""
 
 
 def observe(

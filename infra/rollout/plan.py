@@ -37,7 +37,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     quota: Mapping[str, Quota] = {}
     """By deployment, as its YAML calls it: the quota that a second one of it would draw on."""
     standby_calls: Mapping[str, int] = {}
-    """By deployment, as its YAML calls it: calls to its standby in the last hour that were not ours."""
+    """By deployment, as its YAML calls it: calls to its standby in the last quarter of an hour that were not ours."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -336,7 +336,7 @@ class _Planner:
             )
         if calls := seen.standby_calls.get(wish.name, 0):
             yield (
-                f"its standby {move.candidate} still gets calls ({calls} in the last hour), and would be overwritten; "
+                f"its standby {move.candidate} still gets calls ({calls} in the last 15m), and would be overwritten; "
                 "lead its callers to the active name (docs/rollout.md)"
             )
         quota = seen.quota.get(wish.name)

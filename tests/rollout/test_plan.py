@@ -232,7 +232,7 @@ def test_a_standby_that_somebody_still_calls_is_not_overwritten():
     said = {"support-bot": facts(OLD, standby=standing("x.ft-0"))}
     found = target(PROD, observed(PROD, said, standby_calls={"support-bot": 12}), strategy="beside")
     assert found.standing == "refused"
-    assert found.why[0].startswith("support-bot: its standby support-bot-b still gets calls (12 in the last hour)")
+    assert found.why[0].startswith("support-bot: its standby support-bot-b still gets calls (12 in the last 15m)")
 
 
 def test_model_and_capacity_do_not_change_in_one_write():
