@@ -128,3 +128,11 @@ def test_the_words_of_both_evaluations_are_understood():
     assert safety.read(finetuning.UNSAFE_MODEL) == safety.Harm("model", ("Violence", "Self Harm"))
     assert safety.read("The job failed due to an internal error.") is None
     assert safety.read(None) is None
+
+
+def test_a_job_that_was_cancelled_has_no_model_to_take(studio):
+    job = studio.job(finish=False)
+    while not studio.trainer.jobs.checkpoints(job):
+        studio.azure.advance(seconds=1)
+    studio.hearth("jobs", "cancel", job, "--account", ACCOUNT)
+    studio.hearth("results", job, "--account", ACCOUNT, code=1)
