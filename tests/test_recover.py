@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import LockHeld, Refused
-from infra.ports.stacks import Stacks, State
+from infra.ports.stacks import Lock, Stacks, State
 from infra.recover import recover
 
 STACK = "prod-swe"
@@ -80,3 +80,10 @@ def test_a_backend_that_shows_no_locks_is_not_said_to_be_free_of_them(tmp_path: 
 
 def _pulumi_lives(read):
     return lambda path, *given, **named: "pulumi\n" if path.name == "comm" else read(path, *given, **named)
+
+
+def test_several_machines_may_be_named_as_gone_at_once(tmp_path: Path) -> None:
+    lock = Lock(file=tmp_path, pid=1, host="runner-2", user="u", since="now")
+    assert [lock.is_of(named) for named in ("runner-1,runner-2", "runner-2", "runner-22", "", ",")] == [
+        True, True, False, False, False,
+    ]  # fmt: skip

@@ -125,7 +125,8 @@ class Gates:
         if not found.calls:
             return GateResult(outcome="pass", reason=f"{slot}: no call but ours in {show(span)}", figures={"calls": 0})
         last = f", the last one after {found.last:%Y-%m-%d %H:%M} UTC" if found.last else ""
-        reason = f"{slot} is still called: {found.calls} calls in {show(span)} that are not ours{last}"
+        many = f"{found.calls} call{'s' if found.calls != 1 else ''}"
+        reason = f"{slot} is still called: {many} in {show(span)} not by us{last}"
         return GateResult(outcome="fail", reason=reason, figures={"calls": found.calls})
 
 

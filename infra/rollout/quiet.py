@@ -1,17 +1,18 @@
 """Whether anybody but ourselves still calls a deployment: what must be known before the one that stands by goes.
 
-Metrics name no caller. A call is taken for ours where an hour holds two at most and exactly the prompt tokens of our
-ping, which is also what every `up` proves a deployment with.
+Metrics name no caller. A call is taken for ours where a minute holds two at most and exactly the prompt tokens of our
+ping, which is also what every `up` proves a deployment with; unless an hour holds more of them than our own runs make.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from infra.keepalive.idle import Traffic, looks_like_pings
+from infra.keepalive.idle import looks_like_pings
 from infra.ports.metrics import Readings
 
 HOUR = timedelta(hours=1)
@@ -26,14 +27,8 @@ class Metrics(Protocol):
         """What one account's metrics say."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Hour:
-    """An hour's calls."""
-
-    start: datetime
-    calls: int
-    prompt_tokens: int
-    length: timedelta = HOUR
+MOST_AN_HOUR = 12
+"""Calls of an hour that look like ours and may be: an `up` proves a deployment once, a rollout has four at a stack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +37,7 @@ class Use:
 
     calls: int
     last: datetime | None
-    """Within the hour from here was the last one; None without any."""
+    """The stretch of a minute or more that begins here had the last one; None without any."""
 
 
 def use(
@@ -54,17 +49,12 @@ def use(
     """
     read = metrics.of_account(account, since=since, now=now, fine=True)
     start = since.replace(second=0, microsecond=0)
-    used = [h for h in _hours(read.buckets.get(deployment.lower(), ()), start) if not looks_like_pings(h, tokens)]
-    return Use(sum(hour.calls for hour in used), max((hour.start for hour in used), default=None))
-
-
-def _hours(traffic: Iterable[Traffic], start: datetime) -> list[_Hour]:
-    """The traffic by the hour from `start`: the rule of pings is one of hours."""
-    found: dict[int, _Hour] = {}
-    for one in traffic:
-        if one.start < start or not one.calls:
-            continue
-        at = (one.start - start) // HOUR
-        held = found.get(at, _Hour(start + at * HOUR, 0, 0))
-        found[at] = _Hour(held.start, held.calls + one.calls, held.prompt_tokens + one.prompt_tokens)
-    return [found[at] for at in sorted(found)]
+    called = [one for one in read.buckets.get(deployment.lower(), ()) if one.start >= start and one.calls]
+    alike: Counter[int] = Counter()
+    for one in called:
+        if looks_like_pings(one, tokens):
+            alike[(one.start - start) // HOUR] += one.calls
+    used = [
+        one for one in called if not looks_like_pings(one, tokens) or alike[(one.start - start) // HOUR] > MOST_AN_HOUR
+    ]
+    return Use(sum(one.calls for one in used), max((one.start for one in used), default=None))

@@ -87,5 +87,5 @@ def test_the_operator_and_the_job_never_write_one_stack():
     [job] = [d for d in documents if d["kind"] == "Job"]
     [container] = job["spec"]["template"]["spec"]["containers"]
     assert container["command"][:3] == ["hearth", "rollout", "start"]
-    assert "--all" not in container["command"], "what no rollout names is the operator's"
+    assert "--waves-only" in container["command"], "what no rollout names is the operator's"
     assert not re.search(r"secret\s*:", "".join(f.read_text() for f in KUBERNETES.glob("*.yaml")).lower())

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import msgspec
+
+from infra.rollout.history import History
 from tests.desk import PRODUCTION, TRAIN_ACCOUNT, Desk, Running, wait_for
 from tests.rollout.fleet import FIRST, Fleet
+from tests.rollout.runs import history
+
+T = TypeVar("T")
 
 STACK = """\
 config:
@@ -58,20 +64,21 @@ class Rolling:
         """`hearth rollout …` in the background."""
         return self.desk.start("hearth", "rollout", *arguments)
 
-    def status(self) -> dict[str, Any]:
-        """How the rollout at hand stands."""
-        found: dict[str, Any] = json.loads(self.desk.hearth("rollout", "status", "--json", ok=True))
-        return found
-
     def events(self, rollout: str = "") -> list[dict[str, Any]]:
-        """The record of a rollout: the one at hand, or else the last one; nothing before there is one."""
-        said = self.desk.run("sh", "-c", f"hearth rollout show {rollout} --json 2>/dev/null || true")
-        found: list[dict[str, Any]] = json.loads(said)["events"] if said else []
-        return found
+        """The record of a rollout: of the last one, if none is named."""
+        return self._read(lambda kept: msgspec.to_builtins(kept.events(rollout or kept.rollouts()[0].id)))
 
     def status_of_last(self) -> str:
         """How the last rollout stands."""
-        return str(json.loads(self.desk.hearth("rollout", "list", "--json"))[0]["outcome"])
+        return self._read(lambda kept: kept.rollouts()[0].outcome)
+
+    def _read(self, read: Callable[[History], T]) -> T:
+        """Read the database itself: a command of its own for each look takes its time."""
+        kept = history(self.desk.root / ".hearth")
+        try:
+            return read(kept)
+        finally:
+            kept.close()
 
     def kinds(self) -> list[str]:
         """What happened, in order."""

@@ -41,6 +41,7 @@ def test_beside_a_model_is_placed_switched_to_and_the_old_one_retired_whatever_b
     assert fleet.in_azure() == {"support-bot-b": better}
 
 
+@pytest.mark.proof
 def test_in_place_what_was_planned_is_done_and_the_gap_that_callers_met_is_measured(fleet: Fleet):
     from infra.ports.cloud import Cloud
     from infra.ports.inference import Inference
@@ -99,6 +100,7 @@ def test_a_login_that_is_refused_concerns_every_target_and_is_raised(fleet: Flee
     assert fleet.hands("r1").step("r1", fleet.target(TARGET, fleet.desk.tune("b")), "place").outcome == "done"
 
 
+@pytest.mark.proof
 def test_a_step_that_hangs_is_stopped_at_its_limit_and_leaves_nothing_for_a_person(fleet: Fleet):
     fleet.desk.switch(deployment_create=3600.0)
     target = fleet.target(TARGET, fleet.desk.tune("b"))
@@ -112,6 +114,7 @@ def test_a_step_that_hangs_is_stopped_at_its_limit_and_leaves_nothing_for_a_pers
     fleet.require_sound(TARGET)
 
 
+@pytest.mark.proof
 def test_an_engine_that_outlived_its_rollout_is_waited_for_not_met_by_a_second_one(fleet: Fleet):
     """The process that started it is gone; the engine goes on, and who resumes finds it."""
     fleet.desk.switch(deployment_create=3600.0)

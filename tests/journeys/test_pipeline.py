@@ -13,7 +13,7 @@ from tests.ports import hosts
 from tests.rollout.fleet import FIRST, Fleet, without_job
 
 STACK, BOT = "local-target", "support-bot"
-RECORD = f"stacks/models/{BOT}.yaml"
+RECORD, OTHER = f"stacks/models/{BOT}.yaml", "stacks/Pulumi.local-source.yaml"
 
 
 @pytest.fixture
@@ -30,19 +30,21 @@ def service(both: Desk, tmp_path: Path) -> Iterator[Service]:
 def test_a_pull_request_is_told_what_it_does_and_its_merge_does_it(service: Service):
     """One story, for every step takes an engine's time."""
     new = service.desk.tune("a")
-    service.branch("better", {RECORD: service.file(RECORD).replace(FIRST, new)})
+    larger = service.file(OTHER).replace("capacity: 1}", "capacity: 2}")
+    service.branch("better", {RECORD: service.file(RECORD).replace(FIRST, new), OTHER: larger})
     asked = service.pull_request("better")
     assert asked.ok, asked.log
     [comment] = service.hosts.comments[7]
     assert f"{BOT}: {FIRST} → {new}, in place, wave canary, callers may meet a gap" in comment["body"]
-    assert "plan digest " in comment["body"]
+    assert "sku.capacity 1 → 2" in comment["body"]
+    assert "### Rollout" in comment["body"]
     assert service.desk.deployment(BOT).model.name == FIRST, "nothing was changed"
 
     done = service.rollout(service.merge("better"))
     assert done.ok, done.log
     assert service.desk.deployment(BOT).model.name == new
-    assert "local-source: nothing changes" in done.log, "what no wave names comes after the waves"
-    assert "### Rollout" in done.summary
+    assert service.desk.deployment("legacy-bot").capacity == 2, "what no wave names comes after the waves"
+    assert "plan digest " in done.summary
     service.require_no_secret(asked, done)
 
 

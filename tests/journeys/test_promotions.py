@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import msgspec
+import pytest
 
 from tests.desk import Desk, wait_for
 from tests.journeys.promoting import Rollout, calling, facts, in_rollout
@@ -60,6 +61,7 @@ def test_beside_no_call_fails_and_a_plain_up_promotes_nothing(both: Desk):
     assert [d.name for d in both.azure.world.deployments if d.account.endswith(ACCOUNT)] == [f"{BOT}-b"]
 
 
+@pytest.mark.proof
 def test_undone_callers_are_led_back_and_what_a_killed_step_left_goes(both: Desk):
     new = merge(both)
     in_rollout(both, STACK)

@@ -348,15 +348,22 @@ def test_an_old_model_that_only_we_call_may_go(bench):
     assert (found.outcome, found.reason) == ("pass", "bot: no call but ours in 55m")
 
 
+@pytest.mark.parametrize(("proofs", "outcome"), [(6, "pass"), (20, "fail")])
+def test_the_proofs_of_several_runs_within_an_hour_are_ours_and_what_calls_all_the_time_is_not(bench, proofs, outcome):
+    bench.azure.advance(minutes=70)
+    for _ in range(proofs):
+        bench.ping(ACTIVE)
+        bench.azure.advance(minutes=2)
+    assert quiet(bench, back=70 * MINUTE).outcome == outcome
+
+
 def test_an_old_model_that_somebody_calls_stays(bench):
     bench.azure.advance(minutes=70)
     bench.ping(ACTIVE)
     bench.calls(1, ACTIVE)
     found = quiet(bench)
     assert found.outcome == "fail"
-    assert found.reason.startswith(
-        "bot is still called: 2 calls in 55m that are not ours, the last one after 2026-11-01"
-    )
+    assert found.reason.startswith("bot is still called: 1 call in 55m not by us, the last one after 2026-11-01")
 
 
 def test_calls_to_the_new_model_and_failed_ones_keep_nothing(bench):

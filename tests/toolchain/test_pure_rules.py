@@ -150,5 +150,6 @@ def test_azures_own_clouds_are_known_by_their_names() -> None:
 def test_children_are_named_after_the_program_and_others_at_random() -> None:
     kinds = {row.token.rpartition(":")[2]: naming_of(row) for row in ROWS}
 
-    assert {name for name, kind in kinds.items() if kind is Naming.COPY} == {"Deployment", "RaiPolicy"}
+    children = {"BlobContainer", "Deployment", "FederatedIdentityCredential", "Key", "RaiPolicy"}
+    assert {name for name, kind in kinds.items() if kind is Naming.COPY} == children
     assert {name for name, kind in kinds.items() if kind is Naming.UUID} == {"RoleAssignment"}
