@@ -37,7 +37,7 @@ def _tell_findings(file: File) -> None:
         if not of_kind:
             continue
         number = sum(file.broken[rule.id] for rule in of_kind)
-        typer.echo(f"{_printable(file.path)} has {_number(number, kind)}", err=True)
+        typer.echo(f"{_printable(file.called)} has {_number(number, kind)}", err=True)
         for rule in of_kind:
             found = [one for one in file.findings if one.rule == rule.id]
             for one in found:
@@ -53,7 +53,7 @@ def _place(found: Finding) -> str:
 
 def _described(file: File, report: Report) -> str:
     if file.shape is None:
-        return f"{_printable(file.path)}: not looked into"
+        return f"{_printable(file.called)}: not looked into"
     parts = [f"{file.examples:,} {shapes.NAMES[file.shape]}", f"{file.size:,} bytes"]
     if file.sizes:
         unit = "tokens" if report.encoding else "characters"
@@ -66,7 +66,7 @@ def _described(file: File, report: Report) -> str:
         parts.append(f"texts: {texts}")
     if file.pictured:
         parts.append(f"{file.pictured:,} with images, which are not counted as tokens")
-    return f"{_printable(file.path)} ({file.purpose}): {'; '.join(parts)}"
+    return f"{_printable(file.called)} ({file.purpose}): {'; '.join(parts)}"
 
 
 def _quantile(sizes: dict[int, int], share: float) -> int:

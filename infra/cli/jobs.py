@@ -43,7 +43,7 @@ def list_jobs(
             typer.echo(f"{source}: {error}", err=True)
     if as_json:
         typer.echo(json.dumps([{"account": source, **_plain(job)} for source, job in rows], indent=2))
-    else:
+    elif rows or not code:  # "no jobs" is not known of accounts that cannot be read
         _show(rows, several=len(pairs) > 1)
     raise typer.Exit(code)
 

@@ -80,6 +80,7 @@ def show(name: Name, *, as_json: Annotated[bool, typer.Option("--json", help="Pr
         typer.echo(json.dumps({"name": name, **to_builtins(record), "lineage": line}, indent=2))
         return
     whole = {key: value for key, value in to_builtins(record).items() if value not in (None, {}, [])}
+    whole["source"] = {k: v for k, v in whole["source"].items() if v is not None}
     trained = {k: v for k, v in whole.pop("trained", {}).items() if v not in (None, {}, []) and k != "parents"}
     typer.echo(write({**whole, **({"trained": trained} if trained else {})}).rstrip())
     for number, one in enumerate(line):
@@ -137,9 +138,11 @@ def _of_git(project: Project, name: str, ref: str) -> str:
     if not wrong:
         command = ["git", "-C", str(project.root), "show", f"{ref}:./{path}"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
         except OSError as error:
             wrong = f"git cannot be run: {error.strerror or error}"
+        except UnicodeDecodeError:
+            wrong = "is not UTF-8 text there"
         else:
             if done.returncode == 0:
                 return done.stdout

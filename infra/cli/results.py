@@ -45,7 +45,7 @@ def results(
         tell(outcome)
         for file, _ in wanted:
             typer.echo(f"wrote {file}")
-    failed = outcome.job is not None and outcome.job.status == "failed"
+    failed = outcome.job is not None and outcome.job.status in {"failed", "cancelled"}  # there is no model to take
     raise typer.Exit(int(failed or any(finding.is_bad for finding in outcome.findings)))
 
 

@@ -98,6 +98,7 @@ def _check(trainer: Trainer, training: Training, sources: list[Source]) -> None:
         model=training.wish.model,
         method=training.wish.method,
         epochs=epochs,
+        called={s.path: s.data.file for s in sources if s.path is not None},
         file_bytes=trainer.limit("MaxTrainingFileSize", 0) or None,
     )
     report = dataset.check(asked)

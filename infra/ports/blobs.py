@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from infra.errors import HearthError, NotFound, Refused, Unreachable
-from infra.ports.cloud import IMPORTING, TIMEOUT, Cloud, brief, login_error
+from infra.ports.cloud import IMPORTING, NAME_NOT_KNOWN, TIMEOUT, Cloud, brief, login_error
 
 LIFETIME = timedelta(hours=2)
 """How long a signature holds: an import takes an hour at most (capability MaxUserFileImportDurationInHours)."""
@@ -61,8 +61,7 @@ class Blob:
                     return
             except requests.RequestException as error:  # its text may hold the address with its signature
                 if number == _TRIES - 1:
-                    fact = brief(error).partition("?")[0]
-                    raise Unreachable(f"{host} does not answer: {fact}") from None
+                    raise Unreachable(f"{host} does not answer: {_fact(error)}") from None
 
     def signed(self) -> str:
         """Its address with a signature: the one given, or a short-lived one made from the login.
@@ -121,8 +120,7 @@ class Blob:
             code = str(getattr(error, "error_code", "") or "")
             failed = self._no(error.status_code, code) if error.status_code else login_error(error)
         except azure.AzureError as error:
-            fact = brief(error).partition("?")[0]
-            failed = Unreachable(f"{urlsplit(self.address).netloc} does not answer: {fact}")
+            failed = Unreachable(f"{urlsplit(self.address).netloc} does not answer: {_fact(error)}")
         raise failed from None  # the cause may hold the address with its signature
 
     def _no(self, status: int, code: str) -> Refused:
@@ -133,3 +131,9 @@ class Blob:
         needs = "" if self._signature else "; it takes Storage Blob Data Reader and Storage Blob Delegator"
         text = f"{self.address} is not opened by {with_what} ({code or status}){needs}"
         return Refused(text, code=code, status=status)
+
+
+def _fact(error: Exception) -> str:
+    """What went wrong, without the signature that an address in it may carry."""
+    fact = brief(error)
+    return fact if fact == NAME_NOT_KNOWN else fact.partition("?")[0]

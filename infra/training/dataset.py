@@ -56,6 +56,8 @@ class Asked(msgspec.Struct, frozen=True):
     counting: Counting = "exact"
     file_bytes: int | None = None
     """What the account takes; None: what is documented."""
+    called: dict[Path, str] = {}
+    """What a file is called in the report, where that is not its path."""
     keep: int = 5
     """Findings told in full, a rule and file."""
     processes: int | None = None
@@ -66,6 +68,8 @@ class File(msgspec.Struct):
 
     path: str
     purpose: Purpose
+    called: str
+    """Its name for people."""
     size: int = 0
     lines: int = 0
     examples: int = 0
@@ -137,8 +141,8 @@ def check(asked: Asked, progress: Progress = lambda done, total: None) -> Report
     known = tuning.load()
     model = known.model(asked.model) if asked.model else None
     encoding, counted = _encoding(asked, model)
-    files = [File(str(path), "training") for path in asked.training]
-    files += [File(str(path), "validation") for path in asked.validation]
+    files = [File(str(path), "training", asked.called.get(path, str(path))) for path in asked.training]
+    files += [File(str(path), "validation", asked.called.get(path, str(path))) for path in asked.validation]
     limit = known.file_bytes.value if asked.file_bytes is None else asked.file_bytes
     readable = {number: size for number, file in enumerate(files) if (size := _open(file, limit)) is not None}
     _give_shapes(files, readable, asked.method)
@@ -364,7 +368,7 @@ def _compare(files: list[File], ledger: Ledger, keep: int) -> None:
             if rule == "duplicate":
                 file.repeats.add(two.line)
             if told[two.file, rule] <= keep:
-                where = f"line {one.line}" if one.file == two.file else f"line {one.line} of {files[one.file].path}"
+                where = f"line {one.line}" if one.file == two.file else f"line {one.line} of {files[one.file].called}"
                 file.findings.append(Finding(two.line, rule, f"says the same as {where}"))
 
 

@@ -48,7 +48,13 @@ class Results:
 
 def read(content: bytes, name: str = "results.csv") -> Results:
     """The results in a CSV file. Raises SpecError with what is wrong, each with its line."""
-    text = content.decode("utf-8-sig", errors="replace")
+    try:
+        return _read(content.decode("utf-8-sig", errors="replace"), name)
+    except csv.Error as error:
+        raise SpecError([Mistake(name, 0, "", f"is no CSV, so not the results file of a job: {error}")]) from error
+
+
+def _read(text: str, name: str) -> Results:
     first = text.partition("\n")[0]
     header = [_SPELLINGS.get(cell.strip().lower(), cell.strip().lower()) for cell in next(csv.reader([first]), [])]
     mistakes = _of_header(header, name)

@@ -144,6 +144,8 @@ def _overfitting(results: Results, losses: Column) -> list[Finding]:
     for name in (FULL_LOSS, VALID_LOSS):  # the whole of the validation file tells more than a batch of it
         steps, values = results.points(name)
         if len(values) < EVALUATED:
+            if name == FULL_LOSS and len(values) > 1 and values[-1] <= values.min():
+                return []  # two already outweigh noisy batches, and the last is the checkpoint that is taken
             continue
         smooth = values if name == FULL_LOSS else _smooth(values)
         low = int(smooth.argmin())

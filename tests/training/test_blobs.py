@@ -12,7 +12,7 @@ from azure.identity import ClientSecretCredential
 from azure.storage.blob import BlobServiceClient, generate_blob_sas
 
 from infra.localazure import ids, roles
-from infra.ports import clock
+from infra.ports import blobs, clock
 from tests.localazure.cloud import ARM, OWNER, OWNER_APP, PRODUCTION, SECRET, TENANT, assignment_body
 from tests.localazure.training import chat
 from tests.training.studio import Studio
@@ -136,6 +136,16 @@ def test_what_is_not_there_is_told(studio, store, address, text):
     studio.wish(training=f"{studio.azure.origin}/{HOST}/{address}" if address else "https://contoso.example/a.jsonl")
     studio.hearth("train", "bot", code=3)
     assert text in studio.errors
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [("Failed to resolve 'a'", "(no network?)"), ("broken: https://a.example/b?sig=hidden", "https://a.example/b")],
+)
+def test_what_went_wrong_is_told_whole_but_for_signatures(error, text):
+    fact = blobs._fact(OSError(error))
+    assert fact.endswith(text)
+    assert "hidden" not in fact
 
 
 def delegations(studio: Studio) -> int:

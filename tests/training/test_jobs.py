@@ -46,6 +46,12 @@ def test_an_account_that_is_not_there_is_told_beside_those_that_are(studio):
     assert "not-there" in studio.errors
 
 
+def test_of_an_account_that_cannot_be_read_it_is_not_said_that_it_has_no_jobs(studio):
+    studio.wish(account={"subscription": SOURCE.subscription, "resourceGroup": "rg", "account": "not-there"})
+    assert studio.hearth("jobs", "list", code=3) == ""
+    assert "not-there" in studio.errors
+
+
 def test_without_any_account_it_is_said_how_to_name_one(studio):
     (studio.root / "stacks/training/bot.yaml").unlink()
     studio.hearth("jobs", "list", code=2)

@@ -165,6 +165,7 @@ def test_a_line_is_shown_oldest_first(studio):
     ]
     said = studio.hearth("models", "show", "bot")
     assert said.index(first) < said.index(second)
+    assert "tenant" not in said, "what is not named is not shown"
 
 
 def test_two_records_and_two_times_of_one_are_compared(studio):
@@ -177,6 +178,15 @@ def test_two_records_and_two_times_of_one_are_compared(studio):
     assert f"-model: {MODEL}" in said
     (studio.root / "other.yaml").write_text(f"# in another order\n{text()}")
     assert studio.hearth("models", "diff", "other.yaml", "bot@HEAD") == ""
+
+
+def test_a_record_that_was_no_text_at_a_commit_is_a_mistake(studio):
+    put(studio, "bot", text())
+    (studio.root / "stacks/models/bot.yaml").write_bytes(b"\xff\xfe\x00")
+    for command in (("init", "-q"), ("add", "."), ("-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x")):
+        subprocess.run(["git", "-C", str(studio.root), *command], check=True)
+    studio.hearth("models", "diff", "bot@HEAD", "bot", code=2)
+    assert "is not UTF-8 text there" in studio.errors
 
 
 @pytest.mark.parametrize("one", ["bott", "bot@no-such-ref", "bot@", "bot@--output=x"])

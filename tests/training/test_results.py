@@ -75,6 +75,8 @@ def test_every_line_that_cannot_be_read_is_told_at_once():
         (b"", "has no columns step and train_loss"),
         (b'{"messages": []}\n', "is this the results file of a job?"),
         (b"\x1f\x8b\x08\x00\xff\xfe\x00", "has no columns"),
+        (b"\x1f\x8b\x08\x00\r\xff\n", "is no CSV"),
+        (b"step,train_loss\n1,2\r3\x00\n", "is no CSV"),
         (b"step,train_loss,train_loss\n1,2,3\n", "train_loss: stands twice in the header"),
         (b"step,train_loss\n", "holds no step yet"),
     ],

@@ -16,7 +16,7 @@ ACCOUNT = f"{SOURCE.subscription}/{SOURCE.resource_group}/{SOURCE.account}"
 def validated(studio: Studio) -> str:
     """A job with a validation file; its id."""
     file = studio.trainer.files.send("validation.jsonl", (studio.root / studio.data("v.jsonl", 12, 700)).read_bytes())
-    return studio.job(60, validation_file=file.id)
+    return studio.job(60, validation_file=file.id, seed=3)  # an unlucky seed overfits
 
 
 def test_a_job_is_told_with_chart_verdict_and_the_checkpoint_to_take(studio):
@@ -128,3 +128,11 @@ def test_the_words_of_both_evaluations_are_understood():
     assert safety.read(finetuning.UNSAFE_MODEL) == safety.Harm("model", ("Violence", "Self Harm"))
     assert safety.read("The job failed due to an internal error.") is None
     assert safety.read(None) is None
+
+
+def test_a_job_that_was_cancelled_has_no_model_to_take(studio):
+    job = studio.job(finish=False)
+    while not studio.trainer.jobs.checkpoints(job):
+        studio.azure.advance(seconds=1)
+    studio.hearth("jobs", "cancel", job, "--account", ACCOUNT)
+    studio.hearth("results", job, "--account", ACCOUNT, code=1)

@@ -197,6 +197,15 @@ def test_faulty_data_are_not_uploaded(studio):
     assert files(studio) == []
 
 
+def test_files_are_called_as_the_yaml_calls_them(studio):
+    ready(studio)
+    studio.wish(validation="data/train.jsonl")
+    said = studio.hearth("train", "bot", "--detach")
+    assert "data/train.jsonl (training)" in said
+    assert "of data/train.jsonl →" in studio.errors
+    assert str(studio.root) not in said + studio.errors
+
+
 @pytest.mark.parametrize(
     ("keys", "text"),
     [

@@ -57,6 +57,14 @@ def test_a_whole_validation_that_keeps_falling_outweighs_noisy_batches():
     assert kinds(curve(falling(), valid=valid, full=full)) == [Kind.GOOD]
 
 
+def test_two_whole_validations_that_fall_outweigh_noisy_batches():
+    full = at(100, {50: 1.4, 100: 1.3})
+    valid = np.concatenate([np.linspace(2, 1, 50), np.linspace(1, 1.6, 50)])
+    results = curve(falling(), valid=valid, full=full)
+    assert kinds(results) == [Kind.GOOD]
+    assert choose(results).step == 100, "verdict and choice must not contradict each other"
+
+
 def test_a_validation_that_rises_by_a_hair_is_no_overfitting():
     assert kinds(curve(falling(), full=at(100, {25: 1.2, 50: 1.1, 75: 1.1, 100: 1.14}))) == [Kind.GOOD]
 

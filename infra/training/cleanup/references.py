@@ -91,7 +91,7 @@ def _intents(folder: Path, refer: Any) -> dict[str, str]:
             found |= {str(sent["name"]): by for sent in (meant.get("files") or {}).values()}
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise HearthError(
-                f"{file} cannot be read ({error!r}), so which files a training is about to use is not known; look at "
+                f"{file} cannot be read ({error}), so which files a training is about to use is not known; look at "
                 "it, or remove it"
             ) from error
     return found
