@@ -347,6 +347,21 @@ class History:
         self._numbered(write)
         return found[0]
 
+    def add_unless_halting(self, run: str, rollout: str, at: datetime, note: Note, **fields: Any) -> Event | None:
+        """Add a line where changes of a run may go on; None, and nothing added, where they are to stop.
+
+        One transaction, for every step begins with it.
+        """
+        event = _event(rollout, stamp(at), note, **fields)
+        found: list[Event] = []
+
+        def write(connection: sa.Connection) -> None:
+            halting = connection.execute(sa.select(_RUNS.c.halting).where(_RUNS.c.id == run)).scalar_one_or_none()
+            found[:] = [] if halting else _add(connection, [event])
+
+        self._numbered(write)
+        return found[0] if found else None
+
     def events(self, rollout: str, after: int = 0) -> list[Event]:
         """Its lines, in order."""
         query = sa.select(_EVENTS.c.body).where(_EVENTS.c.rollout == rollout, _EVENTS.c.number > after)

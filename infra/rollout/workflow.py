@@ -289,11 +289,10 @@ class Process:
         """One step of a job, with its beginning and its end in the trail. A stop on the way leaves it undone."""
         self._go_on_or_stop()
         rollout, step = name.removesuffix(":window"), job.steps[at]
-        if job.kind in ("change", "watch", "retire") and self._patiently(lambda: self.history.halting(name)):
+        if not self._may_begin(name, rollout, job, step):
             return Report(job.id, "stopped", at, "told to stop")
         target = self._target(rollout, job.target)
         began = time.monotonic()
-        self._record(rollout, job, step, "Started")
         try:
             report, text, data = self._act(rollout, job, step, at, target)
         except Exception as error:
@@ -332,13 +331,32 @@ class Process:
         reason = "" if found.outcome == "pass" else found.reason
         return Report(job.id, ends[found.outcome], at, reason), found.reason, msgspec.to_builtins(found)
 
+    def _may_begin(self, name: str, rollout: str, job: Job, step: Step) -> bool:
+        """Whether a step may be begun, which the trail then says."""
+        stoppable = job.kind in ("change", "watch", "retire")
+        if step.hook or step.quiet:  # nothing is said of their beginning
+            return not (stoppable and self._patiently(lambda: self.history.halting(name)))
+        note = self._note(job, step, "Started")
+        if not stoppable:
+            self._say(self._patiently(lambda: self.history.add(rollout, self.clock(), note, phase=step.phase)))
+            return True
+        begun = self._patiently(
+            lambda: self.history.add_unless_halting(name, rollout, self.clock(), note, phase=step.phase)
+        )
+        if begun is not None:
+            self._say(begun)
+        return begun is not None
+
+    def _note(self, job: Job, step: Step, what: str, text: str = "", data: dict[str, Any] | None = None) -> Note:
+        kind = "note" if step.quiet else f"{'hook' if step.hook else 'step' if step.phase else 'gate'}{what}"
+        return Note(kind, wave=job.wave, target=job.target, gate=step.gate, who=self.who, text=text, data=data or {})
+
     def _record(
         self, rollout: str, job: Job, step: Step, what: str, text: str = "", data: dict[str, Any] | None = None
     ) -> None:
-        if (step.hook and what == "Started") or (step.quiet and what != "Passed"):  # the window says why it keeps
+        if step.quiet and what != "Passed":  # the window says why it keeps
             return
-        kind = "note" if step.quiet else f"{'hook' if step.hook else 'step' if step.phase else 'gate'}{what}"
-        note = Note(kind, wave=job.wave, target=job.target, gate=step.gate, who=self.who, text=text, data=data or {})
+        note = self._note(job, step, what, text, data)
         self._say(self._patiently(lambda: self.history.add(rollout, self.clock(), note, phase=step.phase)))
 
     def _target(self, rollout: str, stack: str | None) -> Target | None:

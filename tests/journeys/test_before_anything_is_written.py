@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.desk import DEPLOYER, Desk
 
 TRAIN_ACCOUNT_NAME = "contoso-train-ncus"
@@ -107,6 +109,7 @@ def test_a_subscription_that_does_not_exist_is_named(desk: Desk):
     assert "could not be found" in said
 
 
+@pytest.mark.proof
 def test_what_would_end_the_account_that_serves_is_refused_in_preview(desk: Desk):
     desk.up("local-source")
     file = desk.stack_file("local-source")

@@ -60,6 +60,7 @@ def _may(desk: Desk, client: str, action: str, scope: str, *, data: bool = False
     return roles.allowed(world, who, action, scope, world.now(), data=data)
 
 
+@pytest.mark.proof
 def test_the_bootstrap_goes_up_lets_the_pipelines_in_and_comes_down(bootstrap: Bootstrap):
     desk = bootstrap.desk
     bootstrap("up", "--yes", "--skip-preview", "--stack", "example")

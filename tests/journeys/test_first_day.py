@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.desk import SECRET, TRAINING, Desk
 
 SUPPORT = "gpt-4.1-mini-2025-04-14.ft-7c3f1a5e0b9d4c62a1e8f4d2b6c09a57-support"
@@ -60,6 +62,7 @@ def test_a_model_of_another_region_and_subscription_is_declared_serves_and_stays
     ]
 
 
+@pytest.mark.proof
 def test_destroy_and_up_again_restores_the_account_with_its_models(desk: Desk):
     desk.up("local-source")
     desk.up("local-target")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.desk import Desk
 
 ROLLOUT = """\
@@ -17,6 +19,7 @@ waves:
 """
 
 
+@pytest.mark.proof
 def test_a_gate_is_tried_at_what_a_stack_serves_and_changes_nothing(both: Desk):
     stacks = both.root / "stacks"
     (stacks / "rollout.yaml").write_text(ROLLOUT)

@@ -92,6 +92,7 @@ def test_a_change_is_told_by_stack_and_one_that_would_cost_an_account_is_not_let
     assert f"{STACK}: its file goes, and what it put up stays and costs" in page.read_text()
 
 
+@pytest.mark.proof
 def test_a_stack_of_a_rollout_is_previewed_as_its_rollout_would_put_it_up(clone: Desk):
     waves = f"waves: [{{name: canary, targets: {STACK}, strategy: beside}}]\n"
     (clone.root / "stacks" / "rollout.yaml").write_text(waves)

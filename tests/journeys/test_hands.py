@@ -68,6 +68,7 @@ def test_in_place_what_was_planned_is_done_and_the_gap_that_callers_met_is_measu
     assert fleet.in_azure() == {"support-bot": better}
 
 
+@pytest.mark.proof
 def test_a_stack_that_somebody_else_changed_since_the_plan_is_left_alone(fleet: Fleet):
     better, theirs = fleet.desk.tune("b"), fleet.desk.tune("c")
     assert fleet.hands("theirs").step("theirs", fleet.target(TARGET, theirs), "place").outcome == "done"
@@ -82,6 +83,7 @@ def test_a_stack_that_somebody_else_changed_since_the_plan_is_left_alone(fleet: 
     assert late.outcome == "foreign"
 
 
+@pytest.mark.proof
 def test_why_a_step_failed_is_one_line_with_the_next_move(fleet: Fleet):
     missing = "gpt-4.1-mini-2025-04-14.ft-" + "9" * 32
     result = fleet.hands("r1").step("r1", fleet.target(TARGET, missing), "place")
@@ -94,6 +96,7 @@ def test_why_a_step_failed_is_one_line_with_the_next_move(fleet: Fleet):
     fleet.require_sound(TARGET)
 
 
+@pytest.mark.proof
 def test_a_login_that_is_refused_concerns_every_target_and_is_raised(fleet: Fleet):
     env = {"AZURE_CLIENT_SECRET": "expired", "ARM_CLIENT_SECRET": "expired"}
     with pytest.raises(LoginFailed, match=r"AADSTS7000215.*Log in again.*hearth rollout resume r1"):

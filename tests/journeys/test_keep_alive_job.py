@@ -82,6 +82,7 @@ def test_the_job_brings_back_what_the_service_deleted_and_may_do_so(desk: Desk, 
     desk.pulumi("preview", "--refresh", "--expect-no-changes", "--stack", "local-source")
 
 
+@pytest.mark.proof
 def test_a_webhook_is_neither_in_the_state_nor_in_what_the_job_shows_or_writes(desk: Desk, programs: Path):
     hook = "https://localhost:1/services/hush"
     notify = f"  hearth:keepAlive:\n    notify: {hook}\n"
@@ -96,6 +97,7 @@ def test_a_webhook_is_neither_in_the_state_nor_in_what_the_job_shows_or_writes(d
     assert besides == ["The webhook at localhost does not answer: connection refused"]
 
 
+@pytest.mark.proof
 def test_a_model_of_another_account_is_brought_back_once_its_stack_lets_the_job_in(desk: Desk, programs: Path):
     desk.up("local-source")
     desk.up("local-target")  # the example's own job

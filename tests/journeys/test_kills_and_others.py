@@ -8,6 +8,7 @@ import signal
 from datetime import timedelta
 
 import msgspec
+import pytest
 
 from infra.localazure import ids
 from infra.localazure.requestlog import Logged
@@ -35,6 +36,7 @@ def test_a_killed_engine_is_recovered_without_duplicates_and_without_editing_sta
     assert "nothing to recover" in desk.hearth("recover", "local-source")
 
 
+@pytest.mark.proof
 def test_a_lock_of_a_machine_that_is_gone_goes_when_that_machine_is_named(desk: Desk):
     desk.switch(deployment_create=3600.0)
     running = desk.start_up("local-source")
@@ -104,6 +106,7 @@ def test_another_writer_of_the_account_is_waited_for(source: Desk):
     assert source.deployment("legacy-bot").capacity == 2
 
 
+@pytest.mark.proof
 def test_model_and_capacity_change_together_in_the_order_that_azure_takes(both: Desk):
     newer = "gpt-4.1-mini-2025-04-14.ft-" + "1" * 32
     from infra.localazure import models
@@ -152,6 +155,7 @@ def test_a_paused_deployment_fails_the_up_and_the_next_one_too_until_it_serves(s
     source.up("local-source")
 
 
+@pytest.mark.proof
 def test_without_the_role_to_call_it_a_deployment_is_not_proven_which_is_a_warning_unless_required(source: Desk):
     source.change("local-target", "OpenAI User", "OpenAI Contributor")  # to look at models, and to be taken away below
     source.up("local-target")

@@ -85,6 +85,7 @@ def test_undone_callers_are_led_back_and_what_a_killed_step_left_goes(both: Desk
     assert [d.name for d in both.azure.world.deployments if d.account.endswith(ACCOUNT)] == [BOT]
 
 
+@pytest.mark.proof
 def test_in_place_it_is_azure_that_decides_whether_callers_meet_a_gap_or_nothing_moves(both: Desk):
     new = merge(both)
     in_rollout(both, STACK)

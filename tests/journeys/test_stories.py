@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from infra.localazure import process
 from tests.desk import Desk
 from tests.journeys.killing import kill
@@ -11,6 +13,7 @@ from tests.journeys.killing import kill
 ACCOUNT = "contoso-ft-swe"
 
 
+@pytest.mark.proof
 def test_a_soft_deleted_account_is_purged_first_where_the_stack_says_so(both: Desk):
     first = both.account(ACCOUNT).created.at
     both.pulumi("destroy", "--yes", "--skip-preview", "--stack", "local-target")

@@ -24,6 +24,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+@pytest.mark.proof
 def test_the_projects_own_is_taken_where_it_fits_and_another_is_built_once_where_it_does_not(
     project: Path, tmp_path: Path
 ):
@@ -42,6 +43,7 @@ def test_the_projects_own_is_taken_where_it_fits_and_another_is_built_once_where
     assert len(said) == 2
 
 
+@pytest.mark.proof
 def test_what_cannot_be_installed_is_told_in_a_line(project: Path, tmp_path: Path):
     (tmp_path / "source" / "requirements.lock").write_text("./no-such-package\n")
     with pytest.raises(Refused, match="cannot be installed"):
