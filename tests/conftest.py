@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,21 @@ from tests.localazure import cloud
 server.App = measured.Measured  # type: ignore[misc]
 cloud.App = measured.Measured  # type: ignore[misc]
 _REACHED = coverage.Reached()
+_PROOF = 45 * 60
+"""Seconds that a proof may take; others have what pyproject.toml says."""
+
+
+def pytest_configure() -> None:
+    """Ctrl-C means something to what tests start, also where a shell in the background took that away from us."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Proofs may take long, but not for ever."""
+    for item in items:
+        if item.get_closest_marker("proof"):
+            item.add_marker(pytest.mark.timeout(_PROOF))
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from infra.training.dataset import Progress, Report
     from infra.training.mend import Mended
 
-app = typer.Typer(help="Training data: check it before it is uploaded.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()

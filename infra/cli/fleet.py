@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from infra.rollout.plan import Observed
     from infra.spec import Project, Rollout, Stack
 
-app = typer.Typer(
-    help="The stacks of the fleet: list them, add one in the shape of another, take one out.", no_args_is_help=True
-)
+app = typer.Typer(no_args_is_help=True)
 _STATES: dict[State, str] = {
     "asWanted": "as wanted",
     "held": "held",

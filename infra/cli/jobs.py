@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from infra.ports.finetuning import FineTuning, JobView
     from infra.training.accounts import Trainer
 
-app = typer.Typer(help="Fine-tuning jobs: list, show, watch, cancel, pause, resume.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 Job = Annotated[str, typer.Argument(metavar="JOB", help="ftjob-…, or the tuned model that it made.")]
 
 

@@ -16,7 +16,7 @@ from infra.errors import Mistake, SpecError
 if TYPE_CHECKING:
     from infra.spec import ModelRecord, Project
 
-app = typer.Typer(help="Model records: write them from jobs, list, show, compare, evaluate.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 app.command("evaluate")(evaluate.evaluate)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A file of stacks/models, without .yaml.")]
 

@@ -9,7 +9,7 @@ from infra.cli.local.base import control, environment, folder, require_running, 
 
 __all__ = ["app", "control", "environment", "folder", "require_running", "start"]
 
-app = typer.Typer(help="Azure on this machine: an honest double, for trying and testing.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 app.command("start")(run.start)
 app.command("stop")(run.stop)
 app.command("status")(run.status)

@@ -6,7 +6,7 @@ import typer
 
 from infra.cli.rollout import asks, gate, look, plan, start
 
-app = typer.Typer(help="Bring a new model to many stacks, wave by wave.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 app.command("plan")(plan.plan)
 app.command("gate")(gate.gate)
 app.command("start")(start.start)
