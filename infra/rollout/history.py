@@ -248,6 +248,16 @@ class History:
             query = sa.select(_EXPORTS.c.packed).where(_EXPORTS.c.rollout == rollout)
             return cast(bytes | None, connection.execute(query).scalar_one_or_none())
 
+    def ended(self, fleet: str) -> list[str]:
+        """Those of a fleet that are over, their windows too; the last one first."""
+        going_on = sa.select(RUNS.c.rollout).where(sa.not_(RUNS.c.ended))
+        return [one.id for one in self._rollouts(_ROLLOUTS.c.fleet == fleet, _ROLLOUTS.c.id.not_in(going_on))]
+
+    def forget_packed(self, rollouts: Iterable[str]) -> None:
+        """Let go of their own files. What they did stays."""
+        with self.at_work() as connection:
+            connection.execute(_EXPORTS.delete().where(_EXPORTS.c.rollout.in_(list(rollouts))))
+
     def _rollouts(self, *where: sa.ColumnElement[bool]) -> list[Rollout]:
         columns = [c for c in _ROLLOUTS.c if c.name != "plan"]
         return self._found(sa.select(*columns).where(*where).order_by(_ROLLOUTS.c.at.desc()))

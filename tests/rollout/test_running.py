@@ -25,6 +25,12 @@ def test_one_that_ends_by_itself_is_not_touched():
         assert attend(Process.of(child.pid), time.time() + 60, Stop()) == "by itself"
 
 
+def test_one_that_had_ended_before_it_was_looked_for_is_not_waited_for():
+    with subprocess.Popen(["true"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert not Process.of(child.pid).lives()
+
+
 def test_one_whose_time_is_over_is_asked_to_stop(sleeping: subprocess.Popen[bytes]):
     assert attend(Process.of(sleeping.pid), time.time() - 1, Stop()) == "limit"
 
