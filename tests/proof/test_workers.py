@@ -79,15 +79,14 @@ def test_three_workers_bring_it_to_its_end_whoever_dies_and_though_the_database_
         workers = {name: living.enter_context(child(tmp_path, name=name, **given)) for name in ("w1", "w2", "w3")}
         for worker in workers.values():  # the work spreads over the machines
             until(lambda worker=worker: under_way(tmp_path, worker))  # type: ignore[misc]
-        dead = [workers["w2"]]
-        left = killed_in_mid_step(tmp_path, dead[0])
+        left = dict.fromkeys(killed_in_mid_step(tmp_path, workers["w2"]), workers["w2"].pid)
         workers["w2"] = living.enter_context(child(tmp_path, name="w2", **given))  # as its supervisor does
         until(lambda: all(ends_of(tmp_path, what) for what in left))
         server.stop()
         time.sleep(2)
         server.start()
-        dead.append(workers["w3"])
-        left += (lost := killed_in_mid_step(tmp_path, dead[1]))  # and its machine never comes back
+        lost = killed_in_mid_step(tmp_path, workers["w3"])  # and its machine never comes back
+        left |= dict.fromkeys(lost, workers["w3"].pid)
         time.sleep(2)  # the others do what is theirs, unless it was the one that conducts
         assert not any(ends_of(tmp_path, what) for what in lost), "nobody does it while it is not taken over"
         workers["w4"] = living.enter_context(child(tmp_path, name="w4", take_over=["w3"], **given))
@@ -100,9 +99,9 @@ def test_three_workers_bring_it_to_its_end_whoever_dies_and_though_the_database_
     made = fleet()
     stacks = {t.stack for w in made.waves for t in w.targets}
     assert {serves(tmp_path, stack) for stack in stacks} == {"new"}
-    for what in left:  # whoever of the living had room for it
+    for what, dead in left.items():  # whoever of the living had room for it
         assert len(ends_of(tmp_path, what)) == 1
-        assert ends_of(tmp_path, what)[0] not in [one.pid for one in dead]
+        assert ends_of(tmp_path, what) != [dead]
     events = kept.events("r1")
     assert [event.number for event in events] == list(range(1, len(events) + 1))
     assert Counter(event.target for event in events if event.kind == "stepDone") == dict.fromkeys(stacks, 1)
