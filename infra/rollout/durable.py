@@ -27,16 +27,15 @@ VERSION = "hearth-rollout-1"
 """Pinned: work in a database must never wait for code that is gone. Raised only when newer code could not do it."""
 CONDUCT, WORK = "hearth.conduct", "hearth.work"
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
-_ROLLOUTS, _JOBS = "hearth-rollouts", "hearth-jobs"
+_ROLLOUTS, JOBS = "hearth-rollouts", "hearth-jobs"
 AT_ONCE = 32
 """Jobs at once where one process does them all: above what a wave's concurrency allows in most fleets."""
 _MEMORY_OF_AN_ENGINE = 200e6
 """Bytes, with its plugins and the program."""
-_EMBEDDED_POLL, _SHARED_POLL = 0.25, 0.2
-"""Seconds between looks into the queue of jobs: of the one process on SQLite, which is called when there are some, and
-of workers that share a PostgreSQL: there nobody is called, so that the one who conducts does not take them all."""
-_RUNS_POLL = 0.2
-"""Seconds between looks into the queue of rollouts and windows."""
+_EMBEDDED_POLL = {_ROLLOUTS: 0.1, JOBS: 0.5}
+"""Seconds between looks into a queue, of the one process on SQLite: it is called when there are jobs."""
+_SHARED_POLL = 0.2
+"""The same of workers that share a PostgreSQL: they are not called, or who conducts would take every job himself."""
 
 
 class PickleRefused(HearthError):
@@ -91,7 +90,7 @@ def launch(history: History, name: str) -> None:
                 "notification_listener_polling_interval_sec": 0.5,
             }
         )
-        DBOS.listen_queues([_ROLLOUTS])  # to that of jobs, each machine listens in its own way
+        DBOS.listen_queues([])  # but for its own: to ours we listen ourselves
         DBOS.launch()
 
 
@@ -101,37 +100,42 @@ def room_here() -> int:
     return max(1, min(max(2, os.cpu_count() or 1), int(memory / _MEMORY_OF_AN_ENGINE)))
 
 
-class Jobs:
-    """The queue of jobs, as this process takes from it: as many at once as this machine does, and at once when called.
+class Queues:
+    """The two queues, as this process takes from them: as many jobs at once as this machine does, and when called.
 
-    DBOS's own way is one number for all machines, kept in the database, and looks at fixed times.
+    DBOS by itself has one number for all machines, kept in the database, and looks at fixed times.
     """
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, at_once: int) -> None:
         """Nothing is taken yet."""
-        self._embedded, self._bell = history.embedded, _Bell()
-        self._thread: threading.Thread | None = None
+        self._limits = {_ROLLOUTS: None, JOBS: at_once}
+        self._bells = {name: _Bell() for name in self._limits}
+        self._threads: list[threading.Thread] = []
+        self._embedded = history.embedded
 
-    def take(self, at_once: int) -> None:
-        """Begin to take jobs, once DBOS is launched."""
-        queue = Queue(
-            _JOBS, worker_concurrency=at_once, polling_interval_sec=_EMBEDDED_POLL if self._embedded else _SHARED_POLL,
-            token=_INTERNAL_QUEUE_CONSTRUCTION,
-        )  # fmt: skip
-        given = (self._bell, _get_dbos_instance(), queue)
-        self._thread = threading.Thread(target=queue_worker_thread, args=given, name="jobs", daemon=True)
-        self._thread.start()
+    def open(self) -> None:
+        """Begin to take what is there, once DBOS is launched."""
+        for name, at_once in self._limits.items():
+            poll = _EMBEDDED_POLL[name] if self._embedded else _SHARED_POLL
+            queue = Queue(
+                name, worker_concurrency=at_once, polling_interval_sec=poll, token=_INTERNAL_QUEUE_CONSTRUCTION
+            )
+            given = (self._bells[name], _get_dbos_instance(), queue)
+            self._threads.append(threading.Thread(target=queue_worker_thread, args=given, name=name, daemon=True))
+            self._threads[-1].start()
+            self.call(name)
 
-    def call(self) -> None:
-        """There are jobs, or room for more."""
+    def call(self, name: str) -> None:
+        """Look into one of them now."""
         if self._embedded:
-            self._bell.ring()
+            self._bells[name].ring()
 
     def close(self) -> None:
         """Take no more."""
-        self._bell.set()
-        if self._thread is not None:
-            self._thread.join(10)
+        for bell in self._bells.values():
+            bell.set()
+        for thread in self._threads:
+            thread.join(10)
 
 
 class _Bell(threading.Event):
@@ -171,12 +175,6 @@ def prepare(history: History) -> None:
     history.make_tables()
     with history.explained():
         DBOS.migrate(history.engine.url.render_as_string(hide_password=False))
-    door = client(history)
-    try:  # before the launch, which else learns of it a second later
-        with history.explained():
-            door.register_queue(_ROLLOUTS, polling_interval_sec=_RUNS_POLL)
-    finally:
-        door.destroy()
 
 
 def enqueue_run(door: DBOSClient, connection: sa.Connection, run: Run) -> None:
@@ -186,7 +184,7 @@ def enqueue_run(door: DBOSClient, connection: sa.Connection, run: Run) -> None:
 
 def enqueue_job(door: DBOSClient, connection: sa.Connection, run: Run, job: Job) -> None:
     """Have a job done, once the transaction is through."""
-    _enqueue(door, connection, WORK, _JOBS, f"{run.id}:{job.id}", run.id, msgspec.to_builtins(job))
+    _enqueue(door, connection, WORK, JOBS, f"{run.id}:{job.id}", run.id, msgspec.to_builtins(job))
 
 
 def _enqueue(door: DBOSClient, connection: sa.Connection, what: str, queue: str, name: str, *arguments: Any) -> None:

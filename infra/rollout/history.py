@@ -178,11 +178,13 @@ class History:
         if self.embedded:
             self._make_folder(Path(self.url.database or ""))
         self.engine = _engine(self.url)
+        self._is_there = not self.embedded
 
     @property
     def exists(self) -> bool:
         """Whether there is anything to read: of a file that is not there nothing is made by looking."""
-        return not self.embedded or Path(self.url.database or "").exists()
+        self._is_there = self._is_there or Path(self.url.database or "").exists()
+        return self._is_there
 
     def make_tables(self) -> None:
         """Make what is missing."""

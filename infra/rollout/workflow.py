@@ -38,6 +38,8 @@ from infra.rollout.window import Window
 _LOOK, _BUSY_LOOK = 0.5, 0.1
 """Seconds between looks of a conductor at what other workers ended, and at what people ask; at the latter while steps
 are under way in the one process on SQLite."""
+_GATHER = 0.015
+"""Seconds from the end of a job to what is decided on it: jobs that began together end nearly together."""
 _LONGEST_PAUSE = 15.0
 """Seconds between tries to reach a database that is away."""
 _Read = TypeVar("_Read")
@@ -101,7 +103,7 @@ class Process:
         self._plans: dict[str, Plan] = {}
         self._notices = ThreadPoolExecutor(1, thread_name_prefix="notices")
         self._client: DBOSClient | None = None
-        self._jobs, self._at_once = durable.Jobs(history), at_once
+        self._queues = durable.Queues(history, at_once)
         self.failed: HearthError | None = None
         """Why the process cannot go on."""
 
@@ -113,7 +115,7 @@ class Process:
         self.history.make_tables()
         _process = self
         durable.launch(self.history, self.name)
-        self._jobs.take(self._at_once)
+        self._queues.open()
 
     def take_over(self, name: str) -> int:
         """Take up the work of a worker that will not come back; how many workflows. Its name must be held."""
@@ -145,7 +147,7 @@ class Process:
         with self._bell:
             self._bell.notify_all()
         self._notices.shutdown(wait=True)
-        self._jobs.close()
+        self._queues.close()
         DBOS.destroy(workflow_completion_timeout_sec=0)
         if self._client is not None:
             self._client.destroy()
@@ -236,7 +238,7 @@ class Process:
             outcome=machine.outcome if isinstance(machine, Machine) else None, enqueue=enqueue,
         )  # fmt: skip
         if jobs:
-            self._jobs.call()
+            self._queues.call(durable.JOBS)
         for event in events:
             self._say(event)
             with contextlib.suppress(RuntimeError):  # the process is closing
@@ -276,9 +278,14 @@ class Process:
             while (left := until - time.monotonic()) > 0:
                 self._go_on_or_stop()
                 sooner = left if wake is None else min(left, wake - self.clock().timestamp())
-                if sooner <= 0 or any(f"{run.id}:{name}" in self._rung for name in run.state.jobs):
+                if sooner <= 0:
                     return
+                if any(f"{run.id}:{name}" in self._rung for name in run.state.jobs):
+                    break
                 self._bell.wait(sooner)
+            else:
+                return
+        time.sleep(_GATHER)
 
     def _let_the_window_close(self, run: Run) -> None:
         """A rollback after the end begins once nothing takes away what it needs."""
