@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from infra import whole
+
 End = Literal["by itself", "stopped", "limit"]
 """How a run of the engine came to its end; the last two by us."""
 GRACE, LAST_GRACE = 120.0, 10.0
@@ -97,9 +99,7 @@ class Files:
 
     def remember(self, process: Process, until: float) -> None:
         """Leave a note of the engine that runs, for who comes after us; `until` in seconds since 1970."""
-        temporary = self.process.with_suffix(".partial")
-        temporary.write_text(json.dumps({**asdict(process), "until": until}))
-        temporary.replace(self.process)
+        whole.write(self.process, json.dumps({**asdict(process), "until": until}))
 
     def remembered(self) -> tuple[Process, float] | None:
         """The engine of that note, and until when it may run; None where there is none, or it has ended."""
