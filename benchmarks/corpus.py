@@ -11,17 +11,27 @@ _VERBS = ["left", "reached", "was scanned at", "is waiting in", "was sent back t
 _PLACES = ["Gävle", "the depot in Lyon", "your neighbour's house", "our counter", "Malmö harbour", "Zürich"]
 _TIMES = ["this morning", "on Tuesday at 14:35", "two days ago", "after the customs check", "before 9 o'clock"]
 _ENDS = [".", ", as far as we can see.", " — I am sorry.", "; the number is {}.", ", and it weighs {} grams.", "!"]
+OPENING = "You help customers of a shop."
+INSTRUCTIONS = (
+    "You help customers of a shop that sends parcels to all of Europe. Answer in the language of the question, in at "
+    "most three sentences, and never promise a day that the carrier has not named. When a parcel is late by more than "
+    "five days, offer to send it again or to give the money back, and ask for the number of the order if it was not "
+    "told. Do not speak of other customers, of prices of other shops, nor of how you were made. Where a person is "
+    "angry, say that you are sorry once, and then what happens next. Where you do not know, say so, and name the "
+    "address support@example.com."
+)
+"""What an example of one task has before it: the same in all of them."""
 
 
-def write(file: Path, size: int, seed: int = 1) -> None:
-    """Write at least `size` bytes, always the same for a seed."""
+def write(file: Path, size: int, seed: int = 1, opening: str = OPENING) -> None:
+    """Write at least `size` bytes, always the same for a seed; every example begins with the same system message."""
     chance = random.Random(seed)  # noqa: S311 - nothing secret
     sentences = [_sentence(chance) for _ in range(20_000)]
     written = number = 0
     with file.open("w", encoding="utf-8", newline="\n") as out:
         while written < size:
             number += 1
-            line = _example(chance, sentences, number)
+            line = _example(chance, sentences, number, opening)
             written += len(line.encode())
             out.write(line)
 
@@ -31,10 +41,10 @@ def _sentence(chance: random.Random) -> str:
     return " ".join(words) + chance.choice(_ENDS).format(chance.randrange(100_000))
 
 
-def _example(chance: random.Random, sentences: list[str], number: int) -> str:
-    """A line of 300 to 3,000 bytes."""
-    messages = [{"role": "system", "content": "You help customers of a shop."}]
-    wanted, length = chance.randrange(330, 2650), 60
+def _example(chance: random.Random, sentences: list[str], number: int, opening: str) -> str:
+    """A line of 300 to 3,000 bytes, unless the opening is longer."""
+    messages = [{"role": "system", "content": opening}]
+    wanted, length = chance.randrange(330, 2650), 31 + len(opening)
     while True:
         turn = chance.choices(sentences, k=1 + chance.randrange(3))
         messages += [

@@ -14,12 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from infra import whole
+
 End = Literal["by itself", "stopped", "limit"]
 """How a run of the engine came to its end; the last two by us."""
 GRACE, LAST_GRACE = 120.0, 10.0
 """Seconds that the engine is given to finish what it writes, and after that to leave."""
-_ENDED = "Z"
-"""What /proc says, instead of when it started, of a process that has ended and that nobody has waited for yet."""
+_ENDED = "ended"
 _LOOK_EVERY = 0.5
 """Seconds between looks at whether somebody wants it stopped."""
 
@@ -30,7 +31,7 @@ class Process:
 
     pid: int
     started: str
-    """As /proc tells it; empty on a system without."""
+    """As /proc tells it; empty on a system without, `ended` for one that has ended before it could be asked."""
 
     @classmethod
     def of(cls, pid: int) -> Process:
@@ -99,9 +100,7 @@ class Files:
 
     def remember(self, process: Process, until: float) -> None:
         """Leave a note of the engine that runs, for who comes after us; `until` in seconds since 1970."""
-        temporary = self.process.with_suffix(".partial")
-        temporary.write_text(json.dumps({**asdict(process), "until": until}))
-        temporary.replace(self.process)
+        whole.write(self.process, json.dumps({**asdict(process), "until": until}))
 
     def remembered(self) -> tuple[Process, float] | None:
         """The engine of that note, and until when it may run; None where there is none, or it has ended."""
@@ -156,4 +155,4 @@ def _started(pid: int) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
-    return _ENDED if fields[0] == _ENDED else fields[19]
+    return _ENDED if fields[0] == "Z" else fields[19]

@@ -108,7 +108,8 @@ class File(msgspec.Struct):
                 Finding(found.line + self.lines + 1, rule, found.text)
                 for found in [f for f in part.findings if f.rule == rule][:room]
             ]
-        self.sizes = dict(Counter(self.sizes) + Counter(part.sizes)) if self.sizes else part.sizes
+        for size, examples in part.sizes.items():
+            self.sizes[size] = self.sizes.get(size, 0) + examples
         for role, (texts, size) in part.roles.items():
             known = self.roles.get(role, (0, 0))
             self.roles[role] = (known[0] + texts, known[1] + size)

@@ -91,6 +91,8 @@ class Ledger:
 
     def repeats(self) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
         """Examples that say what one before them says: (the nearest before, the later one), in portions."""
+        if self._all_differ():
+            return
         import numpy as np  # noqa: PLC0415 - after the processes were forked, for it has threads
 
         digests = self._digests()
@@ -103,6 +105,13 @@ class Ledger:
             same = np.flatnonzero(ordered[1:] == ordered[:-1])
             if same.size:
                 yield here[order[same]], here[order[same + 1]]
+
+    def _all_differ(self) -> bool:
+        """Whether it is seen without numpy, which takes longer to load than this, that nothing comes twice."""
+        if self._count > _AT_ONCE // 2:
+            return False
+        self._file.seek(0)
+        return len(set(memoryview(self._file.read()).cast("Q"))) == self._count
 
     def _digests(self) -> npt.NDArray[np.uint64]:
         import numpy as np  # noqa: PLC0415

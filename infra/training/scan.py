@@ -22,6 +22,8 @@ from infra.training.shapes import Shape
 BOM = b"\xef\xbb\xbf"
 ROLES = {"system", "developer", "user", "assistant", "tool", "function", "prompt", "completion", "tools", "functions"}
 """Whose texts are counted apart; all others together, for there may be as many as lines."""
+_REPEATED = {"system", "developer", "tools", "functions"}
+"""Whose texts one example has from another."""
 _MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
@@ -80,12 +82,16 @@ class _Assistant(msgspec.Struct, tag_field="role", tag="assistant", forbid_unkno
     weight: Literal[1] = 1
 
 
+_Message = _System | _Developer | _User | _Assistant
+
+
 class _Chat(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    messages: Annotated[list[_System | _Developer | _User | _Assistant], msgspec.Meta(min_length=1)]
+    messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
 
 
 _PLAIN: dict[type, str] = {_System: "system", _Developer: "developer", _User: "user", _Assistant: "assistant"}
 _decode = msgspec.json.Decoder(_Chat).decode
+_pack = msgspec.msgpack.Encoder().encode
 
 
 def work(piece: pieces.Piece, how: How) -> Part:
@@ -113,12 +119,14 @@ class Scanner:
         self._digests = array("Q")
         self._sizes: list[int] = []
         self._plain: dict[type, list[int]] = {kind: [] for kind in _PLAIN}
+        self._repeated: dict[str, int] = {}
         self._others: dict[str, list[int]] = {}
         self._broken: Counter[str] = Counter()
         self._findings: list[Finding] = []
 
     def take(self, block: bytes, *, ends_file: bool) -> None:
         """Check the lines of a block."""
+        self._repeated.clear()  # so it holds no more than a block does
         self._length += len(block)
         lines = block.split(b"\n")
         if lines[-1] == b"":
@@ -138,9 +146,10 @@ class Scanner:
 
     def part(self) -> Part:
         """All that was found."""
-        roles = {_PLAIN[kind]: sizes for kind, sizes in self._plain.items() if sizes}
+        roles = {_PLAIN[kind]: (len(sizes), sum(sizes)) for kind, sizes in self._plain.items() if sizes}
         for role, sizes in self._others.items():
-            roles[role] = [*roles.get(role, ()), *sizes]
+            texts, size = roles.get(role, (0, 0))
+            roles[role] = texts + len(sizes), size + sum(sizes)
         return Part(
             lines=self._lines,
             length=self._length,
@@ -149,7 +158,7 @@ class Scanner:
             broken=dict(+self._broken),
             findings=self._findings,
             sizes=dict(Counter(self._sizes)),
-            roles={role: (len(sizes), sum(sizes)) for role, sizes in roles.items()},
+            roles=roles,
             pictured=self._pictured,
         )
 
@@ -163,10 +172,10 @@ class Scanner:
     def _check(self, lines: list[bytes], *, unfinished: bool) -> None:
         """The loop that everything waits for: names are local, and nothing is done twice."""
         measure, quick, decode, assistant = self._measure, self._quick, _decode, _Assistant
-        digest, tell, size_of = xxhash.xxh3_64_intdigest, self._digests.append, self._sizes.append
+        digest, pack, tell, size_of = xxhash.xxh3_64_intdigest, _pack, self._digests.append, self._sizes.append
         per_message, per_example = self._around
-        blank: list[int] = []
-        per_kind = {kind: (sizes.append, salt) for salt, (kind, sizes) in enumerate(self._plain.items(), 1)}
+        add = {kind: sizes.append for kind, sizes in self._plain.items()}
+        once, blank = self._once, list[int]()
         for number, line in enumerate(lines):
             if not line:
                 blank.append(self._lines + number)
@@ -178,22 +187,29 @@ class Scanner:
                     self._thorough(line, number, unfinished=unfinished and number == len(lines) - 1)
                     continue
                 if messages[-1].__class__ is assistant:
-                    total, seed = per_example, 0
+                    tell(digest(pack(messages)))
+                    opening = messages.pop(0)
+                    size = once(opening.content)
+                    add[opening.__class__](size)
+                    total = per_example + per_message + size
                     for message in messages:
-                        text = message.content
-                        add, salt = per_kind[message.__class__]
-                        size = measure(text)
-                        add(size)
+                        size = measure(message.content)
+                        add[message.__class__](size)
                         total += size + per_message
-                        seed = digest(text.encode(), seed ^ salt)
                     size_of(total)
-                    tell(seed)
                     continue
             self._thorough(line, number, unfinished=unfinished and number == len(lines) - 1)
         for at in blank[: self._how.keep]:
             self._say(at, "blank-line", "is empty")
         self._broken["blank-line"] += len(blank[self._how.keep :])
         self._skipped.extend(blank)
+
+    def _once(self, text: str) -> int:
+        """The size of a text that examples of a block may share; texts that are not shared cost a little more so."""
+        size = self._repeated.get(text)
+        if size is None:
+            size = self._repeated[text] = self._measure(text)
+        return size
 
     # --- the thorough look -----------------------------------------------------------------------------------------
 
@@ -223,7 +239,7 @@ class Scanner:
         self._pictured += examine.images(example) > 0
         per_message, size = self._around
         for role, text in texts:
-            found = self._measure(text)
+            found = self._once(text) if role in _REPEATED else self._measure(text)
             self._others.setdefault(role if role in ROLES else "?", []).append(found)
             size += found + per_message
         self._sizes.append(size)
@@ -263,10 +279,7 @@ def _digest(line: bytes) -> int | None:
         messages = _decode(line).messages
     except _MALFORMED:
         return None
-    kinds, seed = list(_PLAIN), 0
-    for message in messages:
-        seed = xxhash.xxh3_64_intdigest(message.content.encode(), seed ^ (kinds.index(message.__class__) + 1))
-    return seed if messages[-1].__class__ is _Assistant else None
+    return xxhash.xxh3_64_intdigest(_pack(messages)) if messages[-1].__class__ is _Assistant else None
 
 
 def _malformed(line: bytes, error: Exception, *, unfinished: bool) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,30 @@ def test_an_example_that_is_cut_is_told_with_how_many(tmp_path: Path):
     (found,) = dataset.check(Asked([file], model="gpt-35-turbo-0613")).files
     assert found.broken == {"cut": 3}
     assert "3 examples are longer than 4,096 tokens" in found.findings[0].text
+
+
+def test_instructions_and_tools_that_examples_share_are_counted_in_each_of_them(tmp_path: Path):
+    tool = {"type": "function", "function": {"name": "find", "description": "Find a parcel.", "parameters": {}}}
+    rules = {"role": "system", "content": "Answer briefly."}
+    plain = [{"messages": [rules, *cases.chat(f"Where is {n}?")["messages"]]} for n in range(30)]
+    file = tmp_path / "a.jsonl"
+    file.write_text("".join(f"{json.dumps(one)}\n" for one in [*plain, *({**one, "tools": [tool]} for one in plain)]))
+    (found,) = dataset.check(Asked([file])).files
+    alone = tmp_path / "one.jsonl"
+    alone.write_text(f"{json.dumps(plain[0])}\n{json.dumps({**plain[0], 'tools': [tool]})}\n")
+    (one,) = dataset.check(Asked([alone])).files
+    count = tokens.counter("o200k_base")
+    assert count
+    assert found.roles["system"] == (60, 60 * count("Answer briefly."))
+    assert found.roles["tools"] == (30, 30 * one.roles["tools"][1])
+    assert (
+        sum(size * times for size, times in found.sizes.items())
+        == sum(size + (tokens.MESSAGE * texts) for texts, size in found.roles.values()) + 60 * tokens.EXAMPLE
+    )
+
+
+def test_the_same_text_by_another_role_is_another_example(tmp_path: Path):
+    messages = cases.chat("Where is it?")["messages"]
+    both = [{"messages": [{"role": role, "content": "Be brief."}, *messages]} for role in ("system", "developer")]
+    (found,) = dataset.check(Asked([cases.write(tmp_path / "a", *both)])).files
+    assert found.broken == {}
