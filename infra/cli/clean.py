@@ -170,8 +170,8 @@ def _tell(plans: list[Plan], done: list[Done], *, kept: bool, yes: bool, limit: 
         typer.echo(_BY_HAND)
     left = sum(len(plan.that("delete")) for plan in plans)
     if yes:
-        gone = sum(not one.error for one in done)
-        typer.echo(f"{gone} deleted, {left} left" + (f" ({limit} a run: --limit)" if left and gone == limit else ""))
+        deleted = sum(not one.error for one in done)
+        typer.echo(f"{deleted} deleted, {left} left" + (f" ({limit} a run: --limit)" if left and deleted == limit else ""))
     elif left:
         typer.echo(f"nothing was changed; hearth clean --yes deletes {min(left, limit)} of the {left} that can go")
 
