@@ -3,6 +3,9 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(she
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# Where an image forbids Python to keep what it has compiled, each of the tests' many commands would compile us anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help up down test lint format check docs bench proof demo-rollout demo-life demo-gitops lock clean
 

@@ -76,7 +76,7 @@ def plant(stage: Stage) -> None:
     (stage.root / CHARTS).mkdir()
     (stage.root / "stacks" / "Pulumi.local-target.yaml").unlink()
     for name, region in REGIONS.items():
-        stage.write(f"stacks/Pulumi.demo-{name}.yaml", _stack(name, region))
+        stage.declare(name, region)
 
 
 def tell(stage: Stage, lessons: Lessons) -> None:
@@ -250,19 +250,6 @@ def take(stage: Stage, job: str) -> None:
         return
     stage.tell(f"Step {choice['step']} is taken, for it has {choice['why']}: it goes into the record.")
     stage.hearth("models", "record", job, "--name", "helpdesk", "--checkpoint", str(choice["step"]))
-
-
-def _stack(name: str, region: str) -> str:
-    return f"""\
-config:
-  azure-native:subscriptionId: 22222222-2222-4222-8222-222222222222
-  azure-native:location: {region}
-  hearth:account: {{name: contoso-demo-{name}, resourceGroup: rg-contoso-demo-{name}}}
-  hearth:access:
-    - {{principal: dddddddd-0000-4000-8000-000000000001, role: Cognitive Services OpenAI User}}
-  hearth:deployments:
-    helpdesk: {{model: helpdesk, sku: {{name: GlobalStandard, capacity: 10}}}}
-"""
 
 
 def _account_id() -> str:

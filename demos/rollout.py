@@ -60,25 +60,11 @@ def _plant(stage: Stage) -> None:
     models = "".join(f"  - account: {OWNER}\n    model: {model}\n" for model in MODELS.values())
     stage.write("stacks/local-azure.yaml", seed.read_text("utf-8") + models)
     for name, (region, continent) in REGIONS.items():
-        stage.write(f"stacks/Pulumi.demo-{name}.yaml", _stack(name, region, continent))
+        stage.declare(name, region, continent=continent)
     stage.write("stacks/rollout.yaml", WAVES)
     stage.write("stacks/prompts/smoke.jsonl", SMOKE)
     _record(stage, "first")
     (stage.root / "stacks" / "Pulumi.local-target.yaml").unlink()
-
-
-def _stack(name: str, region: str, continent: str) -> str:
-    return f"""\
-config:
-  azure-native:subscriptionId: 22222222-2222-4222-8222-222222222222
-  azure-native:location: {region}
-  hearth:stack: {{labels: {{continent: {continent}}}}}
-  hearth:account: {{name: contoso-demo-{name}, resourceGroup: rg-contoso-demo-{name}}}
-  hearth:access:
-    - {{principal: dddddddd-0000-4000-8000-000000000001, role: Cognitive Services OpenAI User}}
-  hearth:deployments:
-    helpdesk: {{model: helpdesk, sku: {{name: GlobalStandard, capacity: 10}}}}
-"""
 
 
 def _record(stage: Stage, model: str) -> None:

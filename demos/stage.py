@@ -66,6 +66,24 @@ class Stage:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")
 
+    def declare(self, name: str, region: str, **labels: str) -> None:
+        """The stack demo-`name`: an account in this region; its `helpdesk` serves the record of that name."""
+        said = ", ".join(f"{key}: {value}" for key, value in labels.items())
+        labelled = f"  hearth:stack: {{labels: {{{said}}}}}\n" if labels else ""
+        self.write(
+            f"stacks/Pulumi.demo-{name}.yaml",
+            f"""\
+config:
+  azure-native:subscriptionId: 22222222-2222-4222-8222-222222222222
+  azure-native:location: {region}
+{labelled}  hearth:account: {{name: contoso-demo-{name}, resourceGroup: rg-contoso-demo-{name}}}
+  hearth:access:
+    - {{principal: dddddddd-0000-4000-8000-000000000001, role: Cognitive Services OpenAI User}}
+  hearth:deployments:
+    helpdesk: {{model: helpdesk, sku: {{name: GlobalStandard, capacity: 10}}}}
+""",
+        )
+
     def commit(self, message: str) -> str:
         """Commit all that was written; the commit's id."""
         self.run("git", "add", "-A", shown=False)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import pulumi
-from pulumi.output import Unknown
 
 from components import (
     FineTunedDeployment,
@@ -21,16 +19,16 @@ from components import (
     OpenAIAccount,
     naming,
 )
-from infra import recover, serving
-from infra.errors import HearthError, Mistake, NotReady, ProofFailed, Refused, SpecError
+from infra import outputs, recover, serving
+from infra.errors import HearthError, Mistake, NotReady, ProofFailed, SpecError
 from infra.hooks import Hooks
+from infra.outputs import Outputs
 from infra.ports import clock
 from infra.ports.arm import Arm
 from infra.ports.cloud import Cloud
 from infra.ports.inference import Inference
 from infra.proofs import Proofs, Readiness, Verdict
 from infra.recover import Declared
-from infra.serving import Slot, Standing
 from infra.spec import Access, Stack, applied, limits, load_stack, names_in_rollout, open_project, promotion
 from infra.spec.model import Ready
 from infra.spec.project import value_of
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
     from components import KeepAliveJob, KeepAliveJobArgs
 
 T = TypeVar("T")
-Outputs = dict[str, Any]
 _API = {"group": "2024-03-01", "account": "2025-06-01", "grant": "2022-04-01", "deployment": "2025-06-01"}
 """The api-versions that pulumi-azure-native 3.29.0 speaks for these types."""
 _JOB_API = {
@@ -61,8 +58,6 @@ _ENCRYPTED = {"hearth:keepAlive"}
 READY = "HEARTH_READY"
 ACTIVE_TAG = "hearth-active-"
 """Tag of the account, before a deployment's name: the Azure deployment that its callers are to use."""
-_READ_AGAIN = 5
-"""Times that a state which is being written is read again."""
 
 
 def main() -> None:
@@ -72,7 +67,7 @@ def main() -> None:
         stack = load_stack(project, pulumi.get_stack(), configuration(), today=clock.today())
         named = stack.name in names_in_rollout(project)
         digest = applied.digest(project, stack, applied.program(project.root), named=named)
-        program = Program(stack, project.root, last_outputs(), promotion.read(), named=named, digest=digest)
+        program = Program(stack, project.root, outputs.last(), promotion.read(), named=named, digest=digest)
         for name, value in program.declare().items():
             pulumi.export(name, value)
     except HearthError as error:
@@ -82,25 +77,6 @@ def main() -> None:
 def configuration() -> dict[str, Any]:
     """The stack's configuration as the engine hands it over: texts, and JSON for what is more than a text."""
     return {key: value_of(text) for key, text in pulumi.runtime.get_config_env().items()}
-
-
-def last_outputs() -> Outputs:
-    """The stack's outputs as its last run left them; what was null is absent. Raises Refused.
-
-    Asked of the engine at once, not as a StackReference: which deployments to declare depends on it. The engine answers
-    in preview, up, refresh and destroy, with nothing before the first up (pulumi 3.259, resource/deploy/builtins.go).
-    """
-    me = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    for tried in range(_READ_AGAIN + 1):
-        try:
-            found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": me}).value
-            return found.get("outputs") or {}
-        except Exception as error:
-            # A file backend writes some files in place, and the engine saves while we read.
-            if "failed to load checkpoint" not in str(error) or tried == _READ_AGAIN:
-                raise Refused(f"the engine does not tell what {me} served last: {error}") from None
-            time.sleep(0.1)
-    raise AssertionError  # the last turn returns or raises
 
 
 class Program:
@@ -148,7 +124,7 @@ class Program:
         access = self._access(account)
         deployments = self._deployments(account, access)
         made = [d.resource for d in deployments.values()]
-        facts = {name: self._facts(standing, deployments) for name, standing in self.standings.items()}
+        facts = {name: outputs.facts(standing, deployments, self.last) for name, standing in self.standings.items()}
         job = self._job(account, facts)
         parts = list(job.resources.values()) if job is not None else []
         declared = [account.group, account.resource, *access.resources.values(), *made, *parts]
@@ -442,45 +418,6 @@ class Program:
 
     # --- outputs ---------------------------------------------------------------------------------------------------
 
-    def _facts(self, standing: Standing, made: dict[str, FineTunedDeployment]) -> pulumi.Output[Outputs]:
-        """The contract with every other command: what Azure answered, and what the stack served before."""
-        name = standing.wish.name
-        last = _told(self.last, name) or {}
-
-        def facts(slots: list[Outputs | None]) -> Outputs:
-            now, beside = slots
-            assert now is not None  # noqa: S101 - it is the active one
-            active = {**now, "active": now["name"], "standby": beside}
-            del active["name"]
-            return {**active, "previous": _previous(now, last), "held": standing.held, "rollout": standing.rollout}
-
-        beside = self._slot(standing.standby, made, last) if standing.standby is not None else None
-        return pulumi.Output.all(self._slot(standing.active, made, last), beside).apply(facts)
-
-    def _slot(self, slot: Slot, made: dict[str, FineTunedDeployment], last: Outputs) -> pulumi.Output[Outputs]:
-        """One deployment as Azure answered."""
-        before = _last_slot(last, slot.name)
-
-        def facts(known: dict[str, Any]) -> Outputs:
-            sku = known["sku"]
-            return {
-                **known,
-                "sku": {"name": sku["name"], "capacity": int(sku["capacity"])} if sku else None,
-                "settings": {**known["settings"], serving.TENANT: _tenant(known, slot, before)},
-            }
-
-        one = made[slot.name]
-        fresh = pulumi.Output.all(
-            id=one.deployment_id,
-            name=one.deployment_name,
-            model=one.model,
-            version=one.version,
-            source=one.source,
-            sku=one.sku,
-            settings=one.settings,
-        ).apply(facts)
-        return _or_last(one, fresh, before)
-
     def _applied(
         self, declared: list[pulumi.CustomResource | None], ready: dict[str, pulumi.Output[Any]]
     ) -> pulumi.Output[str]:
@@ -507,7 +444,7 @@ class Program:
             return await _beside_the_loop(self._prove_ready, name, known["endpoint"])
 
         known = {"id": made.deployment_id, "endpoint": account.endpoint, "roles": access.assignment_ids}
-        return _or_last(made, pulumi.Output.all(**known).apply(prove), last)
+        return outputs.or_last(made, pulumi.Output.all(**known).apply(prove), last)
 
     def _prove_ready(self, name: str, endpoint: str) -> bool | str:
         """True, or why it is not proven; raises where the stack wants it to."""
@@ -525,21 +462,6 @@ class Program:
             raise NotReady(f"{text}. (To destroy or refresh all the same: {READY}=off pulumi …)")
         pulumi.log.warn(text)
         return reason
-
-
-def _or_last(made: FineTunedDeployment, fresh: pulumi.Output[T], last: T | None) -> pulumi.Output[T]:
-    """The output, or what the stack last said where a refresh has found the deployment gone.
-
-    A refresh runs the program, and what is not known in it would be written over the outputs: which model stood
-    there, under which settings, is what `hearth tend` needs to put it back.
-    """
-
-    def choose(known: object) -> pulumi.Output[T]:
-        if isinstance(known, Unknown) and last is not None:
-            return pulumi.Output.from_input(last)
-        return fresh
-
-    return made.deployment_id.apply(choose, run_with_unknowns=True)
 
 
 async def _beside_the_loop(work: Callable[..., T], *args: Any) -> T:
@@ -580,46 +502,3 @@ def _grant_name(item: Access) -> str:
     """A name for a grant that stays the same when the list is sorted anew."""
     role = limits.load().role_names.get(item.role, item.role).removeprefix("Cognitive Services ")
     return f"{role.replace(' ', '-').lower()}-{item.principal}"
-
-
-_UNSAID: Outputs = {"standby": None, "source": None, "previous": None, "held": False, "rollout": None}
-
-
-def _told(last: Outputs, name: str) -> Outputs | None:
-    """What the last run said of a deployment, with what the engine left out because it was null."""
-    found = (last.get("deployments") or {}).get(name)
-    return {**_UNSAID, **found} if isinstance(found, dict) else None
-
-
-def _last_slot(last: Outputs, name: str) -> Outputs | None:
-    """What the last run said of one slot, in the words of an output's standby."""
-    standby = last.get("standby") or {}
-    if standby.get("name") == name:
-        return {"source": None, **standby}
-    if last.get("active") != name:
-        return None
-    return {"name": name, **{key: last.get(key) for key in ("id", "model", "version", "source", "sku", "settings")}}
-
-
-def _tenant(known: Outputs, slot: Slot, before: Outputs | None) -> str | None:
-    """Tenant of the account that owns the model that stands there, where it is another one.
-
-    Azure does not tell it. A refresh finds what the last run put there, of which a changed record says nothing.
-    """
-    if known["source"] is None:
-        return None
-    if known["model"] == slot.served.model:
-        return slot.served.tenant
-    tenant: str | None = ((before or {}).get("settings") or {}).get(serving.TENANT)
-    return tenant
-
-
-def _previous(now: Outputs, last: Outputs) -> Outputs | None:
-    """The model served before the one served now."""
-    if not last:
-        return None
-    fields = ("model", "version", "source")
-    before: Outputs | None = {field: last.get(field) for field in fields}
-    if before == {field: now[field] for field in fields}:
-        before = last.get("previous")
-    return before

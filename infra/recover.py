@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra import whole
 from infra.errors import LockHeld, ProofFailed, Refused
 from infra.ports.arm import Arm
 from infra.ports.stacks import Lock, Stacks, State
@@ -154,6 +155,4 @@ _writing = threading.Lock()
 
 def _write(path: Path, held: Iterable[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps({"held": sorted(held)}))
-    temporary.replace(path)
+    whole.write(path, json.dumps({"held": sorted(held)}))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -60,15 +62,20 @@ def test_every_other_machines_lock_is_named_and_left(backend: Backend, tmp_path:
     assert all(other.exists() for other in others)
 
 
-def test_a_process_of_this_machine_that_lives_keeps_its_lock_whatever_is_said(
-    backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(os, "kill", lambda *_: None)  # as if that pid were alive
-    monkeypatch.setattr(Path, "read_text", _pulumi_lives(Path.read_text))
-    mine = lock(tmp_path, socket.gethostname())
-    with pytest.raises(LockHeld):
-        recover(tmp_path, STACK, backend, socket.gethostname())
-    assert mine.exists()
+def test_a_process_of_this_machine_that_lives_keeps_its_lock_until_it_has_ended(backend: Backend, tmp_path: Path):
+    """Ended, and waited for by nobody, as in a container whose first process waits for nobody."""
+    pulumi = tmp_path / "pulumi"
+    shutil.copy(shutil.which("sleep") or "", pulumi)
+    with subprocess.Popen([pulumi, "60"]) as engine:
+        try:
+            mine = lock(tmp_path, socket.gethostname(), engine.pid)
+            with pytest.raises(LockHeld):
+                recover(tmp_path, STACK, backend, socket.gethostname())
+            assert mine.exists(), "whatever is said of its machine"
+        finally:
+            engine.kill()
+        os.waitid(os.P_PID, engine.pid, os.WEXITED | os.WNOWAIT)
+        assert [found.pid for found in recover(tmp_path, STACK, backend).removed_locks] == [engine.pid]
 
 
 def test_a_backend_that_shows_no_locks_is_not_said_to_be_free_of_them(tmp_path: Path):
@@ -76,10 +83,6 @@ def test_a_backend_that_shows_no_locks_is_not_said_to_be_free_of_them(tmp_path: 
     with pytest.raises(Refused, match=r"only pulumi can see.*pulumi cancel --yes --stack prod-swe"):
         recover(tmp_path, STACK, remote, "runner-1")
     assert recover(tmp_path, STACK, remote).removed_locks == ()
-
-
-def _pulumi_lives(read):
-    return lambda path, *given, **named: "pulumi\n" if path.name == "comm" else read(path, *given, **named)
 
 
 def test_several_machines_may_be_named_as_gone_at_once(tmp_path: Path) -> None:

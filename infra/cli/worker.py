@@ -30,6 +30,9 @@ def worker(
         list[str] | None,
         typer.Option("--take-over", help="Take up the work of a worker whose machine will not come back."),
     ] = None,
+    at_once: Annotated[
+        int, typer.Option("--at-once", min=0, help="Stacks that it works on at once; 0: one a core, from two.")
+    ] = 0,
 ) -> None:
     """Execute rollouts of the database in HEARTH_DATABASE_URL, with other workers, until told to stop.
 
@@ -46,15 +49,15 @@ def worker(
         text = "must name a PostgreSQL that workers share; without it `hearth rollout start` does the work itself"
         raise SpecError([Mistake("HEARTH_DATABASE_URL", 0, "", text)])
     try:
-        serve(kept, name, take_over or [], crew.of(kept, root))
+        serve(kept, name, take_over or [], crew.of(kept, root), at_once=at_once)
     finally:
         kept.close()
 
 
-def serve(kept: History, name: str, take_over: list[str], hands: Callable[[str], Hands]) -> None:
+def serve(kept: History, name: str, take_over: list[str], hands: Callable[[str], Hands], *, at_once: int = 0) -> None:
     """Work until a signal comes. Raises NameTaken, Unreachable, and why it cannot go on."""
     from infra.cli.rollout import view
-    from infra.rollout import held
+    from infra.rollout import durable, held
     from infra.rollout.history import here, stamp
     from infra.rollout.workflow import Process
 
@@ -72,10 +75,11 @@ def serve(kept: History, name: str, take_over: list[str], hands: Callable[[str],
     with ExitStack() as held_names:
         for one in [name, *take_over]:
             held_names.callback(held.wait_for(kept, one, _PATIENCE, **given).release)
-        process = Process(kept, hands, name=name, who=f"{name}@{here()}", say=say)
+        room = at_once or durable.room_here()
+        process = Process(kept, hands, name=name, who=f"{name}@{here()}", say=say, at_once=room)
         process.launch()
         held_names.callback(process.close)
-        typer.echo(f"{name} is at work on {kept.place}")
+        typer.echo(f"{name} is at work on {kept.place}, {room} at once")
         for one in take_over:
             typer.echo(f"{name} takes over from {one}: {process.take_over(one)} under way")
         while not asked.wait(0.5) and process.failed is None:

@@ -35,7 +35,7 @@ class Lock:
         return f"{self.user}@{self.host} (process {self.pid})"
 
     def is_dead(self) -> bool:
-        """Whether its owner was a process of this machine that is gone, or is no `pulumi` any more."""
+        """Whether its owner was a process of this machine that has ended, or is no `pulumi` any more."""
         if self.host != socket.gethostname():
             return False
         try:
@@ -45,7 +45,10 @@ class Lock:
         except PermissionError:
             return False  # it lives, and is somebody else's
         try:
-            return "pulumi" not in Path(f"/proc/{self.pid}/comm").read_text()
+            # The name in brackets, which may hold anything; then the state: Z has ended, and nobody has waited for it,
+            # as in a container whose first process waits for nobody.
+            name, _, rest = Path(f"/proc/{self.pid}/stat").read_text().partition("(")[2].rpartition(")")
+            return "pulumi" not in name or rest.split()[0] == "Z"
         except OSError:
             return False  # a system without /proc: its number lives, and may be another's by now; `pulumi cancel` helps
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -27,6 +28,8 @@ from infra.spec import Project, check_project, limits, load_rollout, open_projec
 from infra.spec.rollout import RolloutFile
 
 T = TypeVar("T")
+KEPT = 5
+"""Rollouts that are over and keep their own files, the last ones."""
 
 
 class Crew:
@@ -88,6 +91,7 @@ class Crew:
     @cached_property
     def _source(self) -> Path:
         """The rollout's own files, laid out here if they are not: from the database, else from git."""
+        sweep(self._history, self._root, self._plan.fleet)
         folder = export.folder(self._root, self._rollout) / "source"
         if folder.is_dir():
             return folder
@@ -129,6 +133,16 @@ class Crew:
 
     def _say(self, text: str) -> None:
         self._history.add(self._rollout, clock.now(), Note("note", text=text))
+
+
+def sweep(history: History, root: Path, fleet: str) -> None:
+    """Remove the files of a fleet's rollouts that have long been over; logs and record stay."""
+    old = history.ended(fleet)[KEPT:]
+    with contextlib.suppress(OSError):  # room is made another time
+        for rollout in old:
+            export.remove(root, rollout)
+    if old and not history.embedded:
+        history.forget_packed(old)
 
 
 def of(history: History, root: Path) -> Callable[[str], Crew]:

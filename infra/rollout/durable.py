@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import threading
 from typing import Any, NoReturn
 
 import msgspec
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
 from dbos import _serialization as dbos_serialization
+from dbos._dbos import _get_dbos_instance
+from dbos._queue import _INTERNAL_QUEUE_CONSTRUCTION, Queue, queue_worker_thread
 from dbos._serialization import Serializer
 
 from infra.errors import HearthError
@@ -24,10 +28,15 @@ VERSION = "hearth-rollout-1"
 CONDUCT, WORK = "hearth.conduct", "hearth.work"
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _ROLLOUTS, _JOBS = "hearth-rollouts", "hearth-jobs"
-_JOBS_OF_A_WORKER, _JOBS_OF_ALL = 32, 256
-"""Above what a wave's concurrency allows in any but the largest fleets."""
-_EMBEDDED_POLL, _SHARED_POLL = 0.02, 0.2
-"""Seconds between looks into the queue: of the one process on SQLite, and of workers that share a PostgreSQL."""
+AT_ONCE = 32
+"""Jobs at once where one process does them all: above what a wave's concurrency allows in most fleets."""
+_MEMORY_OF_AN_ENGINE = 200e6
+"""Bytes, with its plugins and the program."""
+_EMBEDDED_POLL, _SHARED_POLL = 0.25, 0.2
+"""Seconds between looks into the queue of jobs: of the one process on SQLite, which is called when there are some, and
+of workers that share a PostgreSQL: there nobody is called, so that the one who conducts does not take them all."""
+_RUNS_POLL = 0.2
+"""Seconds between looks into the queue of rollouts and windows."""
 
 
 class PickleRefused(HearthError):
@@ -82,7 +91,68 @@ def launch(history: History, name: str) -> None:
                 "notification_listener_polling_interval_sec": 0.5,
             }
         )
+        DBOS.listen_queues([_ROLLOUTS])  # to that of jobs, each machine listens in its own way
         DBOS.launch()
+
+
+def room_here() -> int:
+    """Jobs that this machine does at once among others: an engine takes about a core, and its memory."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(max(2, os.cpu_count() or 1), int(memory / _MEMORY_OF_AN_ENGINE)))
+
+
+class Jobs:
+    """The queue of jobs, as this process takes from it: as many at once as this machine does, and at once when called.
+
+    DBOS's own way is one number for all machines, kept in the database, and looks at fixed times.
+    """
+
+    def __init__(self, history: History) -> None:
+        """Nothing is taken yet."""
+        self._embedded, self._bell = history.embedded, _Bell()
+        self._thread: threading.Thread | None = None
+
+    def take(self, at_once: int) -> None:
+        """Begin to take jobs, once DBOS is launched."""
+        queue = Queue(
+            _JOBS, worker_concurrency=at_once, polling_interval_sec=_EMBEDDED_POLL if self._embedded else _SHARED_POLL,
+            token=_INTERNAL_QUEUE_CONSTRUCTION,
+        )  # fmt: skip
+        given = (self._bell, _get_dbos_instance(), queue)
+        self._thread = threading.Thread(target=queue_worker_thread, args=given, name="jobs", daemon=True)
+        self._thread.start()
+
+    def call(self) -> None:
+        """There are jobs, or room for more."""
+        if self._embedded:
+            self._bell.ring()
+
+    def close(self) -> None:
+        """Take no more."""
+        self._bell.set()
+        if self._thread is not None:
+            self._thread.join(10)
+
+
+class _Bell(threading.Event):
+    """The event on whose being set a queue of DBOS stops, and on which it waits between its looks: it may be rung."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rung = threading.Event()
+
+    def ring(self) -> None:
+        """The wait is over."""
+        self._rung.set()
+
+    def set(self) -> None:
+        super().set()
+        self._rung.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._rung.wait(timeout)
+        self._rung.clear()
+        return self.is_set()
 
 
 def client(history: History) -> DBOSClient:
@@ -101,13 +171,10 @@ def prepare(history: History) -> None:
     history.make_tables()
     with history.explained():
         DBOS.migrate(history.engine.url.render_as_string(hide_password=False))
-    poll, door = _EMBEDDED_POLL if history.embedded else _SHARED_POLL, client(history)
-    try:  # before the launch, which else learns of them a second later
+    door = client(history)
+    try:  # before the launch, which else learns of it a second later
         with history.explained():
-            door.register_queue(_ROLLOUTS, polling_interval_sec=max(poll, 0.1))
-            door.register_queue(
-                _JOBS, worker_concurrency=_JOBS_OF_A_WORKER, global_concurrency=_JOBS_OF_ALL, polling_interval_sec=poll
-            )
+            door.register_queue(_ROLLOUTS, polling_interval_sec=_RUNS_POLL)
     finally:
         door.destroy()
 

@@ -32,6 +32,8 @@ _REDIRECTING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECT
 """Variables by which a hook of git's, in which we may be running, leads its commands elsewhere."""
 _SUBMODULE = "160000"
 """Its mode in an index."""
+_NEXT_TO_NOTHING = 65_536
+"""Bytes free on a disk on which nothing can be written."""
 _MOST = 512 * 1024 * 1024
 """Bytes of an export that are unpacked: more is no project of ours, and a disk that is full stops every rollout."""
 
@@ -126,6 +128,15 @@ def unpack(packed: bytes, root: Path, rollout: str) -> Path:
     except (tarfile.TarError, EOFError, UnicodeError) as error:
         raise HearthError(f"{rollout}: the export in the database cannot be unpacked ({error})") from error
     return target
+
+
+def remove(root: Path, rollout: str) -> None:
+    """Take a rollout's own files from this machine, and leave its logs. They may be taken or unpacked again."""
+    here = folder(root, rollout)
+    with suppress(FileNotFoundError):  # at once out of the way: half of an export is none
+        (here / "source").rename(here / ".source-gone")
+    for left in here.glob(".source-*"):  # also what a kill left
+        shutil.rmtree(left, ignore_errors=True)
 
 
 # --- git -----------------------------------------------------------------------------------------------------------
@@ -234,7 +245,12 @@ class _Index:
 
     def write_files(self, where: Path) -> None:
         """Write every file below a folder."""
-        self._git("checkout-index", "--all", "--force", "--quiet", f"--prefix={where}{os.sep}")
+        try:
+            self._git("checkout-index", "--all", "--force", "--quiet", f"--prefix={where}{os.sep}")
+        except _GitFailed:
+            if shutil.disk_usage(where).free > _NEXT_TO_NOTHING:
+                raise
+            raise OSError(errno.ENOSPC, "the disk is full") from None  # git says no more than that it could not write
 
     def _git(self, *arguments: str, stdin: str = "") -> str:
         # At the repository's top: in a folder of it, git passes over what is not of that folder.

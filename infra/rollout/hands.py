@@ -114,6 +114,7 @@ class EngineHands:
                 return StepResult(outcome="foreign", reason=f"{stack}: {other}")
             if state.outputs is None:
                 stacks.create(stack, self._secrets_provider(stack))
+                self._tell_salt(stack)
             engine = Engine(command, env, files, limit, self._stop)
             began = time.monotonic()
             measured: list[gap.Gap] = []
@@ -232,9 +233,19 @@ class EngineHands:
 
     def _secrets_provider(self, stack: str) -> str | None:
         """What the stack's file says keeps its secrets."""
-        project = open_project(self._source)
-        named = project.document(project.stack_file(stack)).find(("secretsprovider",))
+        named = self._named(stack, "secretsprovider")
         return named if isinstance(named, str) else None
+
+    def _tell_salt(self, stack: str) -> None:
+        """A new stack's salt stands in our copy of its file alone."""
+        salt = self._named(stack, "encryptionsalt")
+        if isinstance(salt, str):
+            file = open_project(self._source).stack_file(stack).relative_to(self._source)
+            self._say(f"{stack} is made; commit this in {file}, or the next plain up adds one: encryptionsalt: {salt}")
+
+    def _named(self, stack: str, key: str) -> object:
+        project = open_project(self._source)
+        return project.document(project.stack_file(stack)).find((key,))
 
 
 def _capacity(outputs: Mapping[str, Any] | None, deployment: str) -> int:

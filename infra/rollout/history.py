@@ -40,7 +40,7 @@ _ROLLOUTS = sa.Table(
              sqlite_where=sa.text("outcome IN ('running', 'paused')"),
              postgresql_where=sa.text("outcome IN ('running', 'paused')")),
 )  # fmt: skip
-_RUNS = sa.Table(
+RUNS = sa.Table(
     "hearth_runs", _META,
     sa.Column("id", sa.Text, primary_key=True),  # the rollout's, or with `:window`
     sa.Column("rollout", sa.Text, nullable=False, index=True),
@@ -50,6 +50,13 @@ _RUNS = sa.Table(
     sa.Column("halting", sa.Boolean, nullable=False),
     sa.Column("ended", sa.Boolean, nullable=False),
     sa.Column("turn", sa.Integer, nullable=False),
+)  # fmt: skip
+JOBS = sa.Table(
+    "hearth_jobs", _META,
+    sa.Column("id", sa.Text, primary_key=True),  # of its workflow
+    sa.Column("owner", sa.Text, nullable=False),  # the attempt at it that may write
+    sa.Column("done", sa.Integer, nullable=False),
+    sa.Column("report", sa.Text),
 )  # fmt: skip
 _ASKS = sa.Table(
     "hearth_asks", _META,
@@ -76,6 +83,19 @@ _WORKERS = sa.Table(
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("since", sa.Text, nullable=False),
 )  # fmt: skip
+
+
+# Said once, for they are executed again and again: to build a statement takes longer than to execute it.
+_NAMED = sa.select(*(column for column in _ROLLOUTS.c if column.name != "plan")).where(
+    _ROLLOUTS.c.id == sa.bindparam("of"))  # fmt: skip
+_LAST = sa.select(sa.func.coalesce(sa.func.max(_EVENTS.c.number), 0)).where(_EVENTS.c.rollout == sa.bindparam("of"))
+_ADD = _EVENTS.insert()
+_LINES = sa.select(_EVENTS.c.body).where(
+    _EVENTS.c.rollout == sa.bindparam("of"), _EVENTS.c.number > sa.bindparam("after")
+).order_by(_EVENTS.c.number)  # fmt: skip
+_ASKED = sa.select(_ASKS.c.number, _ASKS.c.body).where(
+    _ASKS.c.run == sa.bindparam("of"), _ASKS.c.number > sa.bindparam("after")
+).order_by(_ASKS.c.number)  # fmt: skip
 
 
 class DiskFull(HearthError):
@@ -166,7 +186,7 @@ class History:
 
     def make_tables(self) -> None:
         """Make what is missing."""
-        with self._at_work() as connection:
+        with self.at_work() as connection:
             if not self.embedded:  # two who begin at once: one makes, the other finds
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(714301)"))
             _META.create_all(connection)
@@ -183,12 +203,12 @@ class History:
         row = {**msgspec.to_builtins(rollout), "plan": msgspec.json.encode(plan).decode()}
         started = Note("started", who=rollout.who, data={"commit": rollout.commit, "digest": rollout.digest})
         try:
-            with self._at_work() as connection:
+            with self.at_work() as connection:
                 connection.execute(_ROLLOUTS.insert().values(row))
-                connection.execute(_RUNS.insert().values(_run_row(run)))
+                connection.execute(RUNS.insert().values(_run_row(run)))
                 if packed is not None:
                     connection.execute(_EXPORTS.insert().values(rollout=rollout.id, packed=packed))
-                _add(connection, [_event(rollout.id, rollout.at, started)])
+                add_lines(connection, [_event(rollout.id, rollout.at, started)])
                 enqueue(connection, run)
         except exc.IntegrityError:
             other = self.active(rollout.fleet)
@@ -207,7 +227,7 @@ class History:
     def rollout(self, name: str | None, fleet: str) -> Rollout:
         """The one that is named, or that is under way, or the last one of the fleet. Raises NotFound."""
         if name is not None:
-            found = self._rollouts(_ROLLOUTS.c.id == name)
+            found = self._found(_NAMED, of=name)
             if not found:
                 raise NotFound(f"There is no rollout {name}; `hearth rollout list` shows them")
             return found[0]
@@ -218,23 +238,36 @@ class History:
 
     def plan(self, rollout: str) -> Plan:
         """What it was to do."""
-        with self._at_work() as connection:
+        with self.at_work() as connection:
             found = connection.execute(sa.select(_ROLLOUTS.c.plan).where(_ROLLOUTS.c.id == rollout)).scalar_one()
         return msgspec.json.decode(found, type=Plan)
 
     def packed(self, rollout: str) -> bytes | None:
         """Its own files, for a machine that has not got them."""
-        with self._at_work() as connection:
+        with self.at_work() as connection:
             query = sa.select(_EXPORTS.c.packed).where(_EXPORTS.c.rollout == rollout)
             return cast(bytes | None, connection.execute(query).scalar_one_or_none())
 
+    def ended(self, fleet: str) -> list[str]:
+        """Those of a fleet that are over, their windows too; the last one first."""
+        going_on = sa.select(RUNS.c.rollout).where(sa.not_(RUNS.c.ended))
+        return [one.id for one in self._rollouts(_ROLLOUTS.c.fleet == fleet, _ROLLOUTS.c.id.not_in(going_on))]
+
+    def forget_packed(self, rollouts: Iterable[str]) -> None:
+        """Let go of their own files. What they did stays."""
+        with self.at_work() as connection:
+            connection.execute(_EXPORTS.delete().where(_EXPORTS.c.rollout.in_(list(rollouts))))
+
     def _rollouts(self, *where: sa.ColumnElement[bool]) -> list[Rollout]:
+        columns = [c for c in _ROLLOUTS.c if c.name != "plan"]
+        return self._found(sa.select(*columns).where(*where).order_by(_ROLLOUTS.c.at.desc()))
+
+    def _found(self, query: sa.Select[Any], **given: str) -> list[Rollout]:
         if not self.exists:
             return []
-        columns = [c for c in _ROLLOUTS.c if c.name != "plan"]
         try:
-            with self._at_work() as connection:
-                rows = connection.execute(sa.select(*columns).where(*where).order_by(_ROLLOUTS.c.at.desc())).mappings()
+            with self.at_work() as connection:
+                rows = connection.execute(query, given).mappings()
                 return [msgspec.convert({str(name): value for name, value in row.items()}, Rollout) for row in rows]
         except (exc.OperationalError, exc.ProgrammingError) as error:
             if "no such table" in str(error) or "does not exist" in str(error):
@@ -245,8 +278,8 @@ class History:
 
     def run(self, name: str) -> Run | None:
         """A rollout or window by its id, as far as it was written down."""
-        with self._at_work() as connection:
-            row = connection.execute(sa.select(_RUNS).where(_RUNS.c.id == name)).mappings().one_or_none()
+        with self.at_work() as connection:
+            row = connection.execute(sa.select(RUNS).where(RUNS.c.id == name)).mappings().one_or_none()
         if row is None:
             return None
         shape: Any = State if row["kind"] == "rollout" else WindowState
@@ -267,10 +300,10 @@ class History:
 
         `then`: another run that begins at its end. Raises Superseded where another process has written since.
         """
-        with self._at_work() as connection:
+        with self.at_work() as connection:
             done = connection.execute(
-                _RUNS.update()
-                .where(_RUNS.c.id == run.id, _RUNS.c.version == run.version)
+                RUNS.update()
+                .where(RUNS.c.id == run.id, RUNS.c.version == run.version)
                 .values(state=_state(run), version=run.version + 1, halting=halting, ended=ended)
             )
             if done.rowcount != 1:
@@ -280,8 +313,8 @@ class History:
                     _ROLLOUTS.update().where(_ROLLOUTS.c.id == run.rollout).values(outcome=outcome)
                 )  # fmt: skip
             if then is not None:
-                connection.execute(_RUNS.insert().values(_run_row(then)))
-            written = _add(connection, events)
+                connection.execute(RUNS.insert().values(_run_row(then)))
+            written = add_lines(connection, events)
             enqueue(connection, run)
         run.version += 1
         return written
@@ -290,11 +323,11 @@ class History:
         """Take up a rollout that had ended. Raises Refused where the fleet has another one under way by now."""
         again = msgspec.structs.replace(run, turn=run.turn + 1)
         try:
-            with self._at_work() as connection:
+            with self.at_work() as connection:
                 connection.execute(_ROLLOUTS.update().where(_ROLLOUTS.c.id == run.rollout).values(outcome="running"))
                 values = {"turn": again.turn, "ended": False, "version": run.version + 1}
-                where = (_RUNS.c.id == run.id, _RUNS.c.version == run.version)
-                if connection.execute(_RUNS.update().where(*where).values(values)).rowcount != 1:
+                where = (RUNS.c.id == run.id, RUNS.c.version == run.version)
+                if connection.execute(RUNS.update().where(*where).values(values)).rowcount != 1:
                     raise Superseded(run.id)
                 enqueue(connection, again)
         except exc.IntegrityError:
@@ -302,15 +335,10 @@ class History:
             other = self.active(row.fleet)
             raise Refused(taken(other) if other else f"{run.rollout} cannot be taken up") from None
 
-    def halting(self, name: str) -> bool:
-        """Whether changes under way are to stop before their next step."""
-        with self._at_work() as connection:
-            return bool(connection.execute(sa.select(_RUNS.c.halting).where(_RUNS.c.id == name)).scalar_one_or_none())
-
     def windows(self) -> list[Run]:
         """The windows that are open."""
-        with self._at_work() as connection:
-            query = sa.select(_RUNS.c.id).where(_RUNS.c.kind == "window", sa.not_(_RUNS.c.ended))
+        with self.at_work() as connection:
+            query = sa.select(RUNS.c.id).where(RUNS.c.kind == "window", sa.not_(RUNS.c.ended))
             names = list(connection.execute(query).scalars())
         return [run for run in map(self.run, names) if run is not None]
 
@@ -329,9 +357,8 @@ class History:
 
     def asks(self, run: str, after: int) -> list[tuple[int, Ask]]:
         """What was asked since."""
-        query = sa.select(_ASKS.c.number, _ASKS.c.body).where(_ASKS.c.run == run, _ASKS.c.number > after)
-        with self._at_work() as connection:
-            rows = connection.execute(query.order_by(_ASKS.c.number)).all()
+        with self.at_work() as connection:
+            rows = connection.execute(_ASKED, {"of": run, "after": after}).all()
         return [(number, msgspec.json.decode(body, type=Ask)) for number, body in rows]
 
     # --- the audit trail ---------------------------------------------------------------------------------------------
@@ -342,38 +369,22 @@ class History:
         found: list[Event] = []
 
         def write(connection: sa.Connection) -> None:
-            found[:] = _add(connection, [event])
+            found[:] = add_lines(connection, [event])
 
         self._numbered(write)
         return found[0]
 
-    def add_unless_halting(self, run: str, rollout: str, at: datetime, note: Note, **fields: Any) -> Event | None:
-        """Add a line where changes of a run may go on; None, and nothing added, where they are to stop.
-
-        One transaction, for every step begins with it.
-        """
-        event = _event(rollout, stamp(at), note, **fields)
-        found: list[Event] = []
-
-        def write(connection: sa.Connection) -> None:
-            halting = connection.execute(sa.select(_RUNS.c.halting).where(_RUNS.c.id == run)).scalar_one_or_none()
-            found[:] = [] if halting else _add(connection, [event])
-
-        self._numbered(write)
-        return found[0] if found else None
-
     def events(self, rollout: str, after: int = 0) -> list[Event]:
         """Its lines, in order."""
-        query = sa.select(_EVENTS.c.body).where(_EVENTS.c.rollout == rollout, _EVENTS.c.number > after)
-        with self._at_work() as connection:
-            bodies = connection.execute(query.order_by(_EVENTS.c.number)).scalars().all()
+        with self.at_work() as connection:
+            bodies = connection.execute(_LINES, {"of": rollout, "after": after}).scalars().all()
         return [msgspec.json.decode(body, type=Event) for body in bodies]
 
     def _numbered(self, write: Callable[[sa.Connection], None]) -> None:
         """Write what takes the next number; two who take the same one at once try again."""
         for left in range(50, -1, -1):
             try:
-                with self._at_work() as connection:
+                with self.at_work() as connection:
                     write(connection)
             except exc.IntegrityError:
                 if not left:
@@ -385,20 +396,20 @@ class History:
 
     def workers(self) -> list[Worker]:
         """Every worker that ever took a name, whether it lives or not."""
-        with self._at_work() as connection:
+        with self.at_work() as connection:
             rows = connection.execute(sa.select(_WORKERS).order_by(_WORKERS.c.name)).mappings().all()
         return [msgspec.convert({str(name): value for name, value in row.items()}, Worker) for row in rows]
 
     def sign_in(self, worker: Worker) -> None:
         """Write down who has a name now."""
-        with self._at_work() as connection:
+        with self.at_work() as connection:
             connection.execute(_WORKERS.delete().where(_WORKERS.c.name == worker.name))
             connection.execute(_WORKERS.insert().values(msgspec.to_builtins(worker)))
 
     # --- the database as it is ---------------------------------------------------------------------------------------
 
     @contextmanager
-    def _at_work(self) -> Iterator[sa.Connection]:
+    def at_work(self) -> Iterator[sa.Connection]:
         """A transaction; what the database says of itself is told in a line."""
         with self.explained(), self.engine.begin() as connection:
             yield connection
@@ -464,6 +475,11 @@ def _state(run: Run) -> str:
     return msgspec.json.encode(run.state).decode()
 
 
+def event_of(rollout: str, at: datetime, note: Note, **fields: Any) -> Event:
+    """A note as a line of the trail, which has no number yet."""
+    return _event(rollout, stamp(at), note, **fields)
+
+
 def _event(rollout: str, at: str, note: Note, **fields: Any) -> Event:
     given = {name: getattr(note, name) for name in ("wave", "target", "gate", "who", "text", "data")}
     return Event(rollout=rollout, number=0, at=at, kind=note.kind, **{**given, **fields})  # type: ignore[arg-type]
@@ -474,20 +490,17 @@ def events_of(rollout: str, at: datetime, notes: Iterable[Note], who: str) -> li
     return [_event(rollout, stamp(at), note, who=note.who or who) for note in notes]
 
 
-def _add(connection: sa.Connection, events: list[Event]) -> list[Event]:
+def add_lines(connection: sa.Connection, events: list[Event]) -> list[Event]:
     """Write lines with the next numbers of their rollout."""
     if not events:
         return []
     if connection.dialect.name != "sqlite":  # nobody else takes the same numbers meanwhile
         lock = sa.text("SELECT pg_advisory_xact_lock(hashtext(:rollout))")
         connection.execute(lock, {"rollout": events[0].rollout})
-    query = sa.select(sa.func.coalesce(sa.func.max(_EVENTS.c.number), 0)).where(
-        _EVENTS.c.rollout == events[0].rollout
-    )  # fmt: skip
-    last = connection.execute(query).scalar_one()
+    last = connection.execute(_LAST, {"of": events[0].rollout}).scalar_one()
     numbered = [msgspec.structs.replace(event, number=last + i) for i, event in enumerate(events, 1)]
     rows = [{"rollout": e.rollout, "number": e.number, "body": msgspec.json.encode(e).decode()} for e in numbered]
-    connection.execute(_EVENTS.insert(), rows)
+    connection.execute(_ADD, rows)
     return numbered
 
 

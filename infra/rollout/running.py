@@ -14,10 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from infra import whole
+
 End = Literal["by itself", "stopped", "limit"]
 """How a run of the engine came to its end; the last two by us."""
 GRACE, LAST_GRACE = 120.0, 10.0
 """Seconds that the engine is given to finish what it writes, and after that to leave."""
+_ENDED = "ended"
 _LOOK_EVERY = 0.5
 """Seconds between looks at whether somebody wants it stopped."""
 
@@ -28,7 +31,7 @@ class Process:
 
     pid: int
     started: str
-    """As /proc tells it; empty on a system without."""
+    """As /proc tells it; empty on a system without, `ended` for one that has ended before it could be asked."""
 
     @classmethod
     def of(cls, pid: int) -> Process:
@@ -43,7 +46,7 @@ class Process:
             return False
         except PermissionError:
             return True
-        return _started(self.pid) == self.started
+        return _started(self.pid) == self.started != _ENDED
 
     def has_ended(self, seconds: float) -> bool:
         """Whether it has, this long from now or sooner."""
@@ -97,9 +100,7 @@ class Files:
 
     def remember(self, process: Process, until: float) -> None:
         """Leave a note of the engine that runs, for who comes after us; `until` in seconds since 1970."""
-        temporary = self.process.with_suffix(".partial")
-        temporary.write_text(json.dumps({**asdict(process), "until": until}))
-        temporary.replace(self.process)
+        whole.write(self.process, json.dumps({**asdict(process), "until": until}))
 
     def remembered(self) -> tuple[Process, float] | None:
         """The engine of that note, and until when it may run; None where there is none, or it has ended."""
@@ -154,4 +155,4 @@ def _started(pid: int) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
-    return "" if fields[0] == "Z" else fields[19]
+    return _ENDED if fields[0] == "Z" else fields[19]

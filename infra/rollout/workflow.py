@@ -31,11 +31,13 @@ from infra.rollout import durable, window
 from infra.rollout.history import DiskFull, History, Run, Superseded, events_of
 from infra.rollout.notices import HookFailed
 from infra.rollout.schedule import Job, Machine, Note, Report, State, Step
+from infra.rollout.task import Task
 from infra.rollout.values import Event, GateResult, Phase, Plan, StepResult, Target
 from infra.rollout.window import Window
 
-_LOOK, _SHARED_LOOK = 0.1, 0.5
-"""Seconds between looks of a conductor at what people ask and what other workers ended: embedded, on PostgreSQL."""
+_LOOK, _BUSY_LOOK = 0.5, 0.1
+"""Seconds between looks of a conductor at what other workers ended, and at what people ask; at the latter while steps
+are under way in the one process on SQLite."""
 _LONGEST_PAUSE = 15.0
 """Seconds between tries to reach a database that is away."""
 _Read = TypeVar("_Read")
@@ -82,10 +84,11 @@ class Process:
         who: str = "hearth",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         say: Callable[[Event], None] = lambda _: None,
+        at_once: int = durable.AT_ONCE,
     ) -> None:
         """`hands` gives those of a rollout by its id; `name` is the one under which work is taken up again.
 
-        `say` hears of what happens here.
+        `say` hears of what happens here. `at_once`: how many jobs this machine does at once, whatever waves allow.
         """
         self.history, self.name, self.who, self.clock, self._say = history, name, who, clock, say
         self._hands_of, self._hands, self._choosing = hands, dict[str, Hands](), threading.Lock()
@@ -98,6 +101,7 @@ class Process:
         self._plans: dict[str, Plan] = {}
         self._notices = ThreadPoolExecutor(1, thread_name_prefix="notices")
         self._client: DBOSClient | None = None
+        self._jobs, self._at_once = durable.Jobs(history), at_once
         self.failed: HearthError | None = None
         """Why the process cannot go on."""
 
@@ -109,6 +113,7 @@ class Process:
         self.history.make_tables()
         _process = self
         durable.launch(self.history, self.name)
+        self._jobs.take(self._at_once)
 
     def take_over(self, name: str) -> int:
         """Take up the work of a worker that will not come back; how many workflows. Its name must be held."""
@@ -140,6 +145,7 @@ class Process:
         with self._bell:
             self._bell.notify_all()
         self._notices.shutdown(wait=True)
+        self._jobs.close()
         DBOS.destroy(workflow_completion_timeout_sec=0)
         if self._client is not None:
             self._client.destroy()
@@ -229,6 +235,8 @@ class Process:
             run, events_of(run.rollout, now, notes, self.who), halting=machine.halting, ended=machine.ended, then=then,
             outcome=machine.outcome if isinstance(machine, Machine) else None, enqueue=enqueue,
         )  # fmt: skip
+        if jobs:
+            self._jobs.call()
         for event in events:
             self._say(event)
             with contextlib.suppress(RuntimeError):  # the process is closing
@@ -244,7 +252,7 @@ class Process:
         with self._bell:
             reports = [self._rung[workflow] for workflow in names if workflow in self._rung]
         now = time.monotonic()
-        if not names or (reports and now < self._looked.get(run.id, 0.0) + _SHARED_LOOK):
+        if not names or now < self._looked.get(run.id, -_LOOK) + _LOOK:
             return reports
         self._looked[run.id] = now
         names = {workflow: name for workflow, name in names.items() if name not in {one.job for one in reports}}
@@ -263,15 +271,14 @@ class Process:
     def _wait(self, machine: Machine | Window, run: Run) -> None:
         """Until something may have happened: a job here rang, a look is due, or the machine wants to be woken."""
         wake = machine.wake(self.clock().timestamp())
-        until = time.monotonic() + (_LOOK if self.history.embedded else _SHARED_LOOK)
-        while time.monotonic() < until:
-            self._go_on_or_stop()
-            if wake is not None and self.clock().timestamp() >= wake:
-                return
-            with self._bell:
-                if any(f"{run.id}:{name}" in self._rung for name in run.state.jobs):
+        until = time.monotonic() + (_BUSY_LOOK if self.history.embedded and run.state.jobs else _LOOK)
+        with self._bell:
+            while (left := until - time.monotonic()) > 0:
+                self._go_on_or_stop()
+                sooner = left if wake is None else min(left, wake - self.clock().timestamp())
+                if sooner <= 0 or any(f"{run.id}:{name}" in self._rung for name in run.state.jobs):
                     return
-                self._bell.wait(0.05)
+                self._bell.wait(sooner)
 
     def _let_the_window_close(self, run: Run) -> None:
         """A rollback after the end begins once nothing takes away what it needs."""
@@ -285,27 +292,37 @@ class Process:
 
     # --- working -----------------------------------------------------------------------------------------------------
 
-    def do(self, name: str, job: Job, at: int) -> Report:
-        """One step of a job, with its beginning and its end in the trail. A stop on the way leaves it undone."""
-        self._go_on_or_stop()
-        rollout, step = name.removesuffix(":window"), job.steps[at]
-        if not self._may_begin(name, rollout, job, step):
-            return Report(job.id, "stopped", at, "told to stop")
-        target = self._target(rollout, job.target)
-        began = time.monotonic()
+    def work(self, run: str, job: Job) -> Report:
+        """Do the steps of a job that are not recorded as done; how it ended. A stop leaves undone what is left."""
+        with self._at_work():
+            self._go_on_or_stop()
+            task = Task(self.history, run, job, self.who)
+            self._tell_of(lambda: task.begin(self.clock()))
+            while task.report is None:
+                report, text, data = self._do(task)
+                self._tell_of(
+                    lambda: task.ended(report, text, data, self.clock(), on=not self.stopping)  # noqa: B023
+                )
+                if task.report is None:
+                    self._go_on_or_stop()
+        self._ring(f"{run}:{job.id}", task.report)
+        return task.report
+
+    def _do(self, task: Task) -> tuple[Report, str, dict[str, Any]]:
+        """Do a step: how it ended, in words, in figures. Stopped where that is not known."""
+        job, began = task.job, time.monotonic()
+        target = self._target(task.rollout, job.target)
         try:
-            report, text, data = self._act(rollout, job, step, at, target)
+            report, text, data = self._act(task.rollout, job, task.step, task.at, target)
         except Exception as error:
             if self._cutting.is_set():
                 raise Stopped from error  # an engine that was stopped did not fail
             known = isinstance(error, HearthError)
-            report = Report(job.id, "halted", at, str(error) if known else f"unexpected: {error!r}")
+            report = Report(job.id, "halted", task.at, str(error) if known else f"unexpected: {error!r}")
             text, data = report.reason, {}
         if self._cutting.is_set() and report.outcome != "done":
             raise Stopped  # it may be that the stop ended it: it is done again
-        data = {"seconds": round(time.monotonic() - began, 3), **data}
-        self._record(rollout, job, step, _verdict(step, report), text, data)
-        return report
+        return report, text, {"seconds": round(time.monotonic() - began, 3), **data}
 
     def _act(
         self, rollout: str, job: Job, step: Step, at: int, target: Target | None
@@ -331,33 +348,13 @@ class Process:
         reason = "" if found.outcome == "pass" else found.reason
         return Report(job.id, ends[found.outcome], at, reason), found.reason, msgspec.to_builtins(found)
 
-    def _may_begin(self, name: str, rollout: str, job: Job, step: Step) -> bool:
-        """Whether a step may be begun, which the trail then says."""
-        stoppable = job.kind in ("change", "watch", "retire")
-        if step.hook or step.quiet:  # nothing is said of their beginning
-            return not (stoppable and self._patiently(lambda: self.history.halting(name)))
-        note = self._note(job, step, "Started")
-        if not stoppable:
-            self._say(self._patiently(lambda: self.history.add(rollout, self.clock(), note, phase=step.phase)))
-            return True
-        begun = self._patiently(
-            lambda: self.history.add_unless_halting(name, rollout, self.clock(), note, phase=step.phase)
-        )
-        if begun is not None:
-            self._say(begun)
-        return begun is not None
-
-    def _note(self, job: Job, step: Step, what: str, text: str = "", data: dict[str, Any] | None = None) -> Note:
-        kind = "note" if step.quiet else f"{'hook' if step.hook else 'step' if step.phase else 'gate'}{what}"
-        return Note(kind, wave=job.wave, target=job.target, gate=step.gate, who=self.who, text=text, data=data or {})
-
-    def _record(
-        self, rollout: str, job: Job, step: Step, what: str, text: str = "", data: dict[str, Any] | None = None
-    ) -> None:
-        if step.quiet and what != "Passed":  # the window says why it keeps
-            return
-        note = self._note(job, step, what, text, data)
-        self._say(self._patiently(lambda: self.history.add(rollout, self.clock(), note, phase=step.phase)))
+    def _tell_of(self, write: Callable[[], list[Event]]) -> None:
+        """Record a step; of what was taken over meanwhile nothing is."""
+        try:
+            for event in self._patiently(write):
+                self._say(event)
+        except Superseded as error:
+            raise Stopped from error
 
     def _target(self, rollout: str, stack: str | None) -> Target | None:
         plan = self._plan(rollout)
@@ -369,8 +366,8 @@ class Process:
         return self._plans[rollout]
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """While a step is done and recorded: a stop waits for it."""
+    def _at_work(self) -> Iterator[None]:
+        """While steps are done and recorded: a stop waits for the one under way."""
         with self._bell:
             self._busy += 1
         try:
@@ -380,7 +377,7 @@ class Process:
                 self._busy -= 1
                 self._bell.notify_all()
 
-    def ring(self, workflow: str, report: Report) -> None:
+    def _ring(self, workflow: str, report: Report) -> None:
         """A job has ended here."""
         with self._bell:
             self._rung[workflow] = report
@@ -422,13 +419,6 @@ def machine_of(plan: Plan, run: Run) -> Machine | Window:
     return Window(plan, run.state)
 
 
-def _verdict(step: Step, report: Report) -> str:
-    """How a step ended, as kinds of events have it."""
-    if step.phase is None and step.hook is None:
-        return {"done": "Passed", "failed": "Failed"}.get(report.outcome, "Inconclusive")
-    return "Done" if report.outcome == "done" else "Failed"
-
-
 # --- what DBOS runs --------------------------------------------------------------------------------------------------
 
 _process: Process | None = None
@@ -449,17 +439,4 @@ def conduct(run: str) -> None:
 @DBOS.workflow(name=durable.WORK, max_recovery_attempts=None)
 def work(run: str, job: dict[str, Any]) -> dict[str, Any]:
     """Do the steps of a job; how it ended."""
-    process, steps = _this(), len(job["steps"])
-    report: dict[str, Any] = {}
-    for at in range(steps):
-        with process.at_work():
-            report = _do(run, job, at)
-        if report["outcome"] != "done":
-            break
-    process.ring(f"{run}:{job['id']}", msgspec.convert(report, Report))
-    return report
-
-
-@DBOS.step(name="hearth.step")
-def _do(run: str, job: dict[str, Any], at: int) -> dict[str, Any]:
-    return msgspec.to_builtins(_this().do(run, msgspec.convert(job, Job), at))  # type: ignore[no-any-return]
+    return msgspec.to_builtins(_this().work(run, msgspec.convert(job, Job)))  # type: ignore[no-any-return]

@@ -18,8 +18,8 @@ from infra.spec.project import Project
 
 PROGRAM = (
     "Pulumi.yaml", "requirements.lock", "components/", "infra/__init__.py", "infra/__main__.py", "infra/errors.py",
-    "infra/hooks.py", "infra/program.py", "infra/recover.py", "infra/serving.py", "infra/keepalive/", "infra/ports/",
-    "infra/proofs/", "infra/spec/",
+    "infra/hooks.py", "infra/outputs.py", "infra/program.py", "infra/recover.py", "infra/serving.py", "infra/whole.py",
+    "infra/keepalive/", "infra/ports/", "infra/proofs/", "infra/spec/",
 )  # fmt: skip
 """What every stack's `up` runs, from the project's folder; a name that ends with '/' is a folder."""
 _KINDS = {".py", ".yaml", ".json", ".lock"}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from infra import whole
 from infra.errors import Mistake, SpecError
 from infra.proofs.evaluation import Evaluation
 from infra.spec.documents import parse, write
@@ -39,16 +38,7 @@ def put(file: Path, shown: str, model: str, evaluation: dict[str, Any]) -> None:
     """
     try:
         old = file.read_text("utf-8")
-        content = replaced(old, shown, model, evaluation)
-        part = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-        try:
-            with part.open("w", encoding="utf-8") as opened:
-                opened.write(content)
-                opened.flush()
-                os.fsync(opened.fileno())
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
+        whole.write(file, replaced(old, shown, model, evaluation))
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError([Mistake(shown, 0, "", f"cannot be written: {error}")]) from error
 

@@ -7,7 +7,6 @@ file for each wish: a changed YAML is another one.
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from infra import whole
 from infra.errors import HearthError, LockHeld
 
 
@@ -79,17 +79,7 @@ class Book:
 
     def save(self, intent: Intent) -> None:
         """Write it whole or not at all, and not to a cache alone: what follows is a POST."""
-        part = self.file.with_suffix(".part")
-        with part.open("wb") as opened:
-            opened.write(msgspec.json.format(msgspec.json.encode(intent), indent=1))
-            opened.flush()
-            os.fsync(opened.fileno())
-        part.replace(self.file)
-        folder = os.open(self.file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        whole.write(self.file, msgspec.json.format(msgspec.json.encode(intent), indent=1))
 
     @contextmanager
     def held(self) -> Iterator[None]:

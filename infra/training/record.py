@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import os
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from infra import whole
 from infra.errors import Mistake, NotFound, NotReady, SpecError
 from infra.ports.finetuning import CheckpointView, JobView
 from infra.spec import ModelRecord, Project, load_record
@@ -91,15 +90,7 @@ def put(project: Project, name: str, content: str) -> Written:
     if old is not None and _same(old, record):
         return Written(file, "", is_new=False)
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    try:
-        with part.open("w", encoding="utf-8") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    whole.write(file, content)
     return Written(file, _changed(old, content, project.shown(file)), is_new=old is None)
 
 

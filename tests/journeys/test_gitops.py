@@ -114,6 +114,7 @@ def test_a_stack_of_a_rollout_is_previewed_as_its_rollout_would_put_it_up(clone:
     assert "wrong" not in row["error"], "a secret is in no report"
 
 
+@pytest.mark.proof
 def test_what_somebody_changed_by_hand_is_told_with_the_field_and_the_hand(clone: Desk):
     assert drift(clone) == []
     token = {"Authorization": f"Bearer {somebody(clone)}"}

@@ -16,6 +16,7 @@ from tests.rollout.fleet import FIRST, MARK, Fleet, start_step
 TARGET = "local-target"
 
 
+@pytest.mark.proof
 def test_beside_a_model_is_placed_switched_to_and_the_old_one_retired_whatever_becomes_of_the_working_tree(
     fleet: Fleet,
 ):

@@ -54,7 +54,7 @@ def programs(desk: Desk) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("scope", ["account", "subscription"])
+@pytest.mark.parametrize("scope", [pytest.param("account", marks=pytest.mark.proof), "subscription"])
 def test_the_job_looks_pings_when_it_is_time_and_writes_a_line_a_deployment(desk: Desk, programs: Path, scope: str):
     job = declare(desk, scope)
     desk.advance(minutes=10)

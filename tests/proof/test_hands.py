@@ -32,9 +32,13 @@ def test_a_phase_undone_leaves_the_stack_as_it_was_before(fleet: Fleet):
 def test_a_stack_that_is_not_there_yet_is_made(fleet: Fleet):
     fleet.add("local-target-2")
     fleet.desk.change("local-target-2", "config:\n", "secretsprovider: passphrase\nconfig:\n")
-    hands = fleet.hands("r1")
+    told: list[str] = []
+    hands = fleet.hands("r1", say=told.append)
     result = hands.step("r1", fleet.target("local-target-2", FIRST, before=None), "place")
     assert (result.outcome, result.reason) == ("done", "")
+    salt = next(line for line in told if "encryptionsalt" in line)
+    assert salt.startswith("local-target-2 is made; commit this in stacks/Pulumi.local-target-2.yaml")
+    assert salt.rpartition("encryptionsalt: ")[2].startswith("v1:")
     assert fleet.in_azure("contoso-local-target-2") == {"support-bot": FIRST}
     assert fleet.repository.git("status", "--porcelain") == "", "the salt goes into the export, not the working tree"
     fleet.desk.up("local-target-2")

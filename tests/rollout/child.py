@@ -21,7 +21,7 @@ from tests.rollout.runs import ended, process, until
 
 @contextmanager
 def child(folder: Path, **given: object) -> Iterator[subprocess.Popen[str]]:
-    """Such a process; killed at the end. `given`: database, name, seconds, seed, unclear, fails, stay."""
+    """Such a process; killed at the end. `given`: database, name, at_once, seconds, …"""
     command = [sys.executable, "-m", "tests.rollout.child", str(folder), json.dumps(given)]
     running = subprocess.Popen(
         command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -50,7 +50,7 @@ def main() -> int:
     kept = History(given.get("database") or f"sqlite:///{folder / 'rollouts.db'}")
     if "database" in given:
         try:
-            serve(kept, given["name"], given.get("take_over", []), lambda _: hands)
+            serve(kept, given["name"], given.get("take_over", []), lambda _: hands, at_once=given.get("at_once", 0))
         except HearthError as error:
             sys.stdout.write(f"{error}\n")
             return error.exit_code

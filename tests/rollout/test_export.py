@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from infra.errors import HearthError, SpecError, Unreachable
-from infra.rollout import export
+from infra.rollout import crew, export, schedule
+from infra.rollout.history import Rollout
 from tests.rollout.repository import Repository
+from tests.rollout.runs import history
+from tests.rollout.simulation import plan, target, wave
 
 HOSTILE = (
     "with space",
@@ -287,3 +290,34 @@ def test_bytes_that_would_write_elsewhere_are_refused_whole(members: list[tuple[
 def test_bytes_that_are_no_export_are_an_error_of_ours(packed: bytes, tmp_path: Path):
     with pytest.raises(HearthError, match="cannot be unpacked"):
         export.unpack(packed, tmp_path, "r1")
+
+
+def test_what_is_removed_leaves_its_logs_and_can_be_taken_again(repository: Repository):
+    taken = export.take(repository.root, "r1").folder
+    before = files(taken)
+    (taken.parent / "log").mkdir()
+    (taken.parent / ".source-of-a-kill").mkdir()
+    export.remove(repository.root, "r1")
+    export.remove(repository.root, "never")
+    assert [path.name for path in taken.parent.iterdir()] == ["log"]
+    assert files(export.take(repository.root, "r1").folder) == before
+
+
+def test_the_last_rollouts_that_ended_and_those_under_way_keep_their_files(repository: Repository):
+    kept = history(repository.root / ".hearth")
+    kept.make_tables()
+    names = [f"r{number}" for number in range(crew.KEPT + 4)]
+    for number, name in enumerate(names):
+        export.take(repository.root, name)
+        row = Rollout(id=name, fleet="other" if number == 0 else "hearth", commit="c", digest="d", who="ann",
+                      at=f"2026-01-01T00:00:0{number}Z", outcome="succeeded")  # fmt: skip
+        run = kept.begin(row, made := plan(wave("one", [target("a")])), schedule.new(made), b"packed", lambda *_: None)
+        over = number != 1  # whose window is open
+        kept.save(run, [], outcome="succeeded", halting=False, ended=over, then=None, enqueue=lambda *_: None)
+    crew.sweep(kept, repository.root, "hearth")
+    left = [name for name in names if (export.folder(repository.root, name) / "source").is_dir()]
+    assert left == ["r0", "r1", *names[-crew.KEPT :]]
+    assert len(kept.rollouts()) == len(names), "the record stays"
+    kept.forget_packed(["r2"])
+    assert kept.packed("r2") is None
+    assert kept.packed("r3") == b"packed"

@@ -25,6 +25,15 @@ def test_one_that_ends_by_itself_is_not_touched():
         assert attend(Process.of(child.pid), time.time() + 60, Stop()) == "by itself"
 
 
+def test_one_that_had_ended_before_it_was_looked_at_is_not_waited_for():
+    """An engine may end at once; until we have waited for it, its number is still there."""
+    with subprocess.Popen(["true"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        process = Process.of(child.pid)
+        assert not process.lives()
+        assert attend(process, time.time() + 60, Stop()) == "by itself"
+
+
 def test_one_whose_time_is_over_is_asked_to_stop(sleeping: subprocess.Popen[bytes]):
     assert attend(Process.of(sleeping.pid), time.time() - 1, Stop()) == "limit"
 

@@ -153,10 +153,10 @@ class Seat:
                     self._launch()
                 why = self._watch(rollout)
             except KeyboardInterrupt:
-                self._finish(rollout)
+                self._finish(rollout, interrupted=True)
                 raise
             else:
-                self._finish(rollout, quiet=not why)
+                self._finish(rollout, interrupted=False)
             finally:
                 if self._process is not None:
                     self._process.close()
@@ -208,15 +208,14 @@ class Seat:
             return f"{waits_for(self.kept, rollout)}. {how_to_go_on(rollout.id)}"
         return None
 
-    def _finish(self, rollout: Rollout, *, quiet: bool = False) -> None:
-        """Let what runs come to its end; a further Ctrl-C stops the engines, one more ends them."""
+    def _finish(self, rollout: Rollout, *, interrupted: bool) -> None:
+        """Let what runs come to its end; a Ctrl-C meanwhile stops the engines, one more ends them."""
         asked = 0
         while self._process is not None:
             try:
-                if asked == 0 and not quiet and not self._process.stop(wait=0.0):
-                    typer.echo(
-                        "Finishing what runs. Ctrl-C again stops the engines: their steps are repeated.", err=True
-                    )
+                if asked == 0 and not self._process.stop(wait=0.0):
+                    again = "Ctrl-C again" if interrupted else "Ctrl-C"
+                    typer.echo(f"Finishing what runs. {again} stops the engines: their steps are repeated.", err=True)
                 elif asked:
                     self._process.stop_engines(hard=asked > 1)
                 self._process.stop()
@@ -224,7 +223,7 @@ class Seat:
             except KeyboardInterrupt:
                 asked += 1
                 typer.echo("Stopping the engines." if asked == 1 else "Ending the engines.", err=True)
-        if not quiet and self.kept.rollout(rollout.id, "").outcome in ("running", "paused"):
+        if interrupted and self.kept.rollout(rollout.id, "").outcome in ("running", "paused"):
             typer.echo(how_to_go_on(rollout.id), err=True)
 
 
