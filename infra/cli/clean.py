@@ -171,7 +171,9 @@ def _tell(plans: list[Plan], done: list[Done], *, kept: bool, yes: bool, limit: 
     left = sum(len(plan.that("delete")) for plan in plans)
     if yes:
         deleted = sum(not one.error for one in done)
-        typer.echo(f"{deleted} deleted, {left} left" + (f" ({limit} a run: --limit)" if left and deleted == limit else ""))
+        typer.echo(
+            f"{deleted} deleted, {left} left" + (f" ({limit} a run: --limit)" if left and deleted == limit else "")
+        )
     elif left:
         typer.echo(f"nothing was changed; hearth clean --yes deletes {min(left, limit)} of the {left} that can go")
 
