@@ -43,6 +43,7 @@ def clean(
     be deleted, 3 when Azure could not be reached or refused.
     """
     from infra.spec import duration
+    from infra.training.cleanup.act import after
 
     try:
         span = duration.parse(unused)
@@ -51,10 +52,11 @@ def clean(
     work = _Work(span)
     seen = work.look(account, stack)
     done = work.delete(seen, limit) if yes else []
+    plans = [after(plan, done) for _, _, plan in seen]
     if as_json:
-        typer.echo(json.dumps(_for_programs([plan for _, _, plan in seen], done), indent=2))
+        typer.echo(json.dumps(_for_programs(plans, done), indent=2))
     else:
-        _tell([plan for _, _, plan in seen], done, kept=kept, yes=yes, limit=limit)
+        _tell(plans, done, kept=kept, yes=yes, limit=limit)
     raise typer.Exit(int(any(one.error for one in done)))
 
 
@@ -156,27 +158,34 @@ def _tell(plans: list[Plan], done: list[Done], *, kept: bool, yes: bool, limit: 
     for plan in plans:
         shown = plan.that("delete", "click", "wait", *(("keep",) if kept else ()))
         stay = len(plan.that("keep"))
-        typer.echo(f"{plan.account}: {_count(plan)}{f', {stay} stay' if stay else ''}")
-        if shown:
-            _table(plan, shown)
+        gone = [one.item for one in done if one.item.account == plan.account and not one.error]
+        typer.echo(f"{plan.account}: {_count(plan, len(gone))}{f', {stay} stay' if stay else ''}")
+        if shown or gone:
+            _table(plan, shown, gone)
+        for one in plan.pending:
+            typer.echo(f"{one.file} keeps what the training {one.training} is of: {one.says}; {one.do}")
         for text in plan.unread:
             typer.echo(f"not searched for deployments of its models: {text}")
     if any(plan.that("click") for plan in plans):
         typer.echo(_BY_HAND)
-    left = sum(len(plan.that("delete")) for plan in plans) - sum(not one.error for one in done)
+    left = sum(len(plan.that("delete")) for plan in plans)
     if yes:
-        gone = sum(not one.error for one in done)
-        typer.echo(f"{gone} deleted, {left} left" + (f" ({limit} a run: --limit)" if left and gone == limit else ""))
+        deleted = sum(not one.error for one in done)
+        typer.echo(
+            f"{deleted} deleted, {left} left" + (f" ({limit} a run: --limit)" if left and deleted == limit else "")
+        )
     elif left:
         typer.echo(f"nothing was changed; hearth clean --yes deletes {min(left, limit)} of the {left} that can go")
 
 
-def _count(plan: Plan) -> str:
-    words = [f"{len(plan.that(do))} {_WORDS[do]}" for do in ("delete", "click", "wait") if plan.that(do)]
+def _count(plan: Plan, gone: int) -> str:
+    words = [f"{gone} deleted"] if gone else []
+    words += [f"{len(plan.that(do))} {_WORDS[do]}" for do in ("delete", "click", "wait") if plan.that(do)]
     return ", ".join(words) or "nothing to clean"
 
 
-def _table(plan: Plan, items: list[Item]) -> None:
+def _table(plan: Plan, items: list[Item], gone: list[Item]) -> None:
+    """What was deleted, and what is left."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -187,9 +196,10 @@ def _table(plan: Plan, items: list[Item]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("", "what", "unused for", "saves", "why"):
         table.add_column(title, overflow="fold")
-    for item in items:
+    words = [*((item, "deleted") for item in gone), *((item, _WORDS[item.do]) for item in items)]
+    for item, word in words:
         age = show(plan.now - item.since) if item.since else ""
-        do = Text(_WORDS[item.do], {"delete": "green", "click": "yellow"}.get(item.do, ""))
+        do = Text(word, {"delete": "green", "click": "yellow"}.get(item.do, ""))
         table.add_row(do, Text(f"{item.kind} {item.title}"), age, item.saves, Text(item.why))
     console = Console()
     (console if console.is_terminal else Console(width=200)).print(table)
@@ -208,6 +218,7 @@ def _for_programs(plans: list[Plan], done: list[Done]) -> dict[str, Any]:
                     for item in plan.items
                 ],
                 "unread": list(plan.unread),
+                "unfinished": [msgspec.to_builtins(one) for one in plan.pending],
             }
             for plan in plans
         ],

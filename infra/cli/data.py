@@ -69,7 +69,7 @@ def check(
         method=method,
         epochs=epochs,
         counting=tokens,
-        file_bytes=_file_bytes(account) if account else None,
+        file_bytes=_file_bytes(account) if account is not None else None,
         keep=show,
     )
     with _bar() as progress:

@@ -27,7 +27,8 @@ def write_record(
     *,
     name: Annotated[str, typer.Option("--name", help="The record: a file of stacks/models, without .yaml.")],
     checkpoint: Annotated[
-        int | None, typer.Option("--checkpoint", help="The step of a checkpoint; default: the job's last result.")
+        int | None,
+        typer.Option("--checkpoint", min=1, help="The step of a checkpoint; default: the job's last result."),
     ] = None,
     account: AccountOption = None,
     stack: StackOption = None,
@@ -74,7 +75,7 @@ def show(name: Name, *, as_json: Annotated[bool, typer.Option("--json", help="Pr
     from infra.spec import load_record
     from infra.spec.documents import write
 
-    record = load_record(place.project(), name)
+    record = load_record(place.project(), _known(name))
     line = lineage(record)
     if as_json:
         typer.echo(json.dumps({"name": name, **to_builtins(record), "lineage": line}, indent=2))
@@ -113,6 +114,26 @@ def lineage(record: ModelRecord) -> list[dict[str, str]]:
 
 
 # --- parts ---------------------------------------------------------------------------------------------------------
+
+
+def _known(name: str) -> str:
+    """A name of a record; raises SpecError for what is none, or has no file."""
+    from infra.spec.limits import did_you_mean
+    from infra.spec.rules import is_record_name
+
+    project = place.project()
+    if not is_record_name(name):
+        text = f'"{name[:80]}" is no name of a record: a file of stacks/models, without .yaml'
+        raise SpecError([Mistake("command line", 0, "NAME", text)])
+    if not project.record_file(name).exists():
+        raise SpecError(
+            [
+                Mistake(
+                    "command line", 0, "NAME", f"there is no record {name}{did_you_mean(name, project.record_names())}"
+                )
+            ]
+        )
+    return name
 
 
 def _text(project: Project, one: str) -> str:

@@ -95,6 +95,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     """The YAML, as messages name it."""
     wish: TrainingFile
     warnings: tuple[str, ...] = ()
+    lines: dict[str, int] = {}
+    """Where the YAML names the file for training and that for validation."""
 
     @property
     def record(self) -> str:
@@ -112,13 +114,16 @@ def load_training(project: Project, name: str) -> Training:
         hint = "" if name in known else did_you_mean(name, known)
         raise SpecError([Mistake(m.file, m.line, m.path, f"{m.text}{hint}") for m in document.mistakes])
     reader = Reader(rules())
-    wish = reader.read(document.value, TrainingFile, ())
-    found = list(reader.mistakes)
-    if wish is not BAD:
-        found += _together(project, wish)
+    if not isinstance(document.value, dict):
+        reader.read(document.value, TrainingFile, ())  # says what it is instead
+        raise SpecError([_mistake(document, at, text) for at, text in reader.mistakes])
+    fields = reader.fields(document.value, TrainingFile, ())
+    found = [*reader.mistakes, *_together(project, fields, _hyperparameters(document.value))]
     if found:
         raise SpecError([_mistake(document, at, text) for at, text in found])
-    return Training(name=name, file=document.file, wish=wish, warnings=tuple(_remarks(wish)))
+    wish = TrainingFile(**fields)
+    lines = {role: document.line((role, "file")) for role in ("training", "validation")}
+    return Training(name=name, file=document.file, wish=wish, warnings=tuple(_remarks(wish)), lines=lines)
 
 
 def check_trainings(project: Project) -> tuple[list[str], list[Mistake]]:
@@ -139,28 +144,43 @@ def _mistake(document: Document, at: At, text: str) -> Mistake:
     return Mistake(document.file, document.line(at), show(at), text)
 
 
-def _together(project: Project, wish: TrainingFile) -> list[tuple[At, str]]:
-    """What takes more than one key to see."""
+def _hyperparameters(value: dict[str, Any]) -> list[str]:
+    """Those that are written down, whatever their values are."""
+    given = value.get("hyperparameters")
+    known = Hyperparameters.__struct_fields__
+    return sorted(name for name in known if given.get(name) is not None) if isinstance(given, dict) else []
+
+
+def _together(project: Project, fields: dict[str, Any], hyperparameters: list[str]) -> list[tuple[At, str]]:
+    """What takes more than one key to see. A key that is BAD is there, and says no more than that."""
     found: list[tuple[At, str]] = []
-    if (wish.account is None) == (wish.stack is None):
+    stack, method = fields["stack"], fields["method"]
+    if (fields["account"] is None) == (stack is None):
         found.append((("account",), "name the account that trains, or a stack that has it: one of account and stack"))
-    if wish.stack is not None and (not is_stack_name(wish.stack) or wish.stack not in project.stack_names()):
-        found.append((("stack",), f"there is no such stack{did_you_mean(wish.stack, project.stack_names())}"))
-    takes = TAKES[wish.method]
-    for name in sorted(wish.hyperparameters.given().keys() - takes):
-        others = [method for method, known in TAKES.items() if name in known]
-        text = f"is no hyperparameter of {wish.method}, but of {' and '.join(others)}"
-        found.append((("hyperparameters", name), text))
-    if (wish.grader is not None) != (wish.method == "reinforcement"):
-        needs = "needs one: what tells good answers from bad" if wish.grader is None else "alone has one"
-        found.append((("grader",), f"reinforcement {needs}"))
-    if wish.method == "reinforcement" and wish.validation is None:
-        found.append((("validation",), "reinforcement needs a validation file"))
-    for key, data in (("training", wish.training), ("validation", wish.validation)):
-        if data is not None and data.signature is not None and not data.is_blob:
+    if isinstance(stack, str) and (not is_stack_name(stack) or stack not in project.stack_names()):
+        found.append((("stack",), f"there is no such stack{did_you_mean(stack, project.stack_names())}"))
+    for key in ("training", "validation"):
+        data = fields[key]
+        if isinstance(data, Data) and data.signature is not None and not data.is_blob:
             found.append(((key, "signature"), "only a Blob's address has a signature"))
-    known = tuning.load().model(wish.model)
-    if known is not None and wish.method not in known.methods:
+    return found if method is BAD else found + _of_method(method, fields, hyperparameters)
+
+
+def _of_method(method: tuning.Method, fields: dict[str, Any], hyperparameters: list[str]) -> list[tuple[At, str]]:
+    """What a method asks of the other keys."""
+    found: list[tuple[At, str]] = []
+    for name in hyperparameters:
+        if name not in TAKES[method]:
+            others = [one for one, known in TAKES.items() if name in known]
+            text = f"is no hyperparameter of {method}, but of {' and '.join(others)}"
+            found.append((("hyperparameters", name), text))
+    if (fields["grader"] is not None) != (method == "reinforcement"):
+        needs = "needs one: what tells good answers from bad" if fields["grader"] is None else "alone has one"
+        found.append((("grader",), f"reinforcement {needs}"))
+    if method == "reinforcement" and fields["validation"] is None:
+        found.append((("validation",), "reinforcement needs a validation file"))
+    known = tuning.load().model(fields["model"]) if isinstance(fields["model"], str) else None
+    if known is not None and method not in known.methods:
         found.append((("method",), f"{known.name} is tuned by {' or '.join(known.methods)} alone"))
     return found
 

@@ -12,6 +12,7 @@ from infra.ports.cloud import Cloud
 from infra.ports.files import Files
 from infra.ports.finetuning import FineTuning
 from infra.spec import Project, Source, load_record
+from infra.spec.documents import show
 from infra.spec.reading import Reader
 from infra.spec.rules import rules
 from infra.spec.training import load_training
@@ -48,12 +49,13 @@ def parse(text: str) -> Source:
     if len(parts) == 8 and parts[0].lower() == "subscriptions" and parts[6].lower() == "accounts":
         parts = [parts[1], parts[3], parts[7]]
     if len(parts) != 3:
-        says = f'"{text[:80]}" is neither SUBSCRIPTION/GROUP/NAME nor the ARM id of an account'
+        said = f'"{text[:80]}"' if text.strip() else "is empty, which"
+        says = f"{said} is neither SUBSCRIPTION/GROUP/NAME nor the ARM id of an account"
         raise SpecError([Mistake("command line", 0, "--account", says)])
     reader = Reader(rules())
     found = reader.read(dict(zip(("subscription", "resourceGroup", "account"), parts, strict=True)), Source, ())
     if reader.mistakes:
-        raise SpecError([Mistake("command line", 0, "--account", says) for _, says in reader.mistakes])
+        raise SpecError([Mistake("command line", 0, f"--account/{show(at)}", says) for at, says in reader.mistakes])
     assert isinstance(found, Source)  # noqa: S101 - no mistake, so it was read
     return found
 
@@ -80,18 +82,31 @@ def known(project: Project, of_stack: Callable[[str], Source]) -> list[Source]:
 def search(trainers: Iterable[Callable[[], Trainer]], ask: Callable[[Trainer], T], what: str) -> tuple[Trainer, T]:
     """The account that knows something, and what it says of it.
 
-    Raises NotFound where none knows it, and the last refusal where one could not be asked.
+    Raises NotFound where none knows it or is there at all, and the last refusal where one could not be asked.
     """
-    seen: list[str] = []
+    asked: list[str] = []
+    absent: list[str] = []
     refused: HearthError | None = None
     for opened in trainers:
         try:
             trainer = opened()
-            return trainer, ask(trainer)
         except NotFound as error:
-            seen.append(str(error).partition(":")[0])
+            absent.append(str(error))
+            continue
+        except HearthError as error:
+            refused = error
+            continue
+        try:
+            return trainer, ask(trainer)
+        except NotFound:
+            asked.append(trainer.source.account)
         except HearthError as error:
             refused = error
     if refused is not None:
         raise refused
-    raise NotFound(f"{what} was not found in {len(seen)} account{'' if len(seen) == 1 else 's'}; name one by --account")
+    if not asked:
+        raise NotFound("; ".join(absent))
+    also = f", and {len(absent)} more that the project names {'does' if len(absent) == 1 else 'do'} not exist"
+    raise NotFound(
+        f"{what} was not found in {' and '.join(asked)}{also if absent else ''}; name another account by --account"
+    )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.errors import Mistake, ProofFailed, SpecError
+from infra.errors import Mistake, NotFound, ProofFailed, SpecError
 from infra.ports.blobs import Blob
 from infra.ports.cloud import Cloud
 from infra.spec.training import Data, Training
@@ -40,27 +40,35 @@ def gather(
 ) -> Iterator[list[Source]]:
     """The files of a training; what is remote is read into a folder that goes again, where `fetch` says so.
 
-    Raises SpecError for a file that cannot be read and a variable that is not set, and what Azure refuses.
+    Raises SpecError for files that cannot be read and variables that are not set, all of them at once, and what Azure
+    refuses.
     """
     wish = training.wish
     named = [("training", wish.training)]
     named += [("validation", wish.validation)] if wish.validation is not None else []
-    missing = [
-        Mistake(training.file, 0, f"{role}/signature", f"the variable {data.signature} is not set")
+    mistakes = [
+        Mistake(training.file, training.lines.get(role, 0), f"{role}/signature",
+                f"the variable {data.signature} is not set")
         for role, data in named
         if data.signature is not None and not environment.get(data.signature)
-    ]
-    if missing:
-        raise SpecError(missing)
+    ]  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="hearth-") as folder:
-        yield [_source(cloud, trainer, training, role, data, root, Path(folder), environment, fetch=fetch)
-               for role, data in named]  # fmt: skip
+        found: dict[str, Source] = {}
+        for role, data in sorted(named, key=lambda one: one[1].is_blob):
+            if data.is_blob and mistakes:
+                continue  # it is not fetched in vain
+            try:
+                found[role] = _source(cloud, trainer, role, data, root, Path(folder), environment, fetch=fetch)
+            except ValueError as error:
+                mistakes.append(Mistake(training.file, training.lines.get(role, 0), role, str(error)))
+        if mistakes:
+            raise SpecError(mistakes)
+        yield [found[role] for role, _ in named]
 
 
 def _source(
     cloud: Cloud,
     trainer: Trainer,
-    training: Training,
     role: str,
     data: Data,
     root: Path,
@@ -69,6 +77,7 @@ def _source(
     *,
     fetch: bool,
 ) -> Source:
+    """Raises ValueError for a file that is not there, and what Azure refuses."""
     if data.is_uploaded:
         return _uploaded(trainer, role, data, folder, fetch=fetch)
     if data.is_blob:
@@ -79,13 +88,16 @@ def _source(
         digest, size = _digest(path)
     except OSError as error:
         text = f"{data.file} cannot be read: {error.strerror or error}; paths are from the project's folder"
-        raise SpecError([Mistake(training.file, 0, role, text)]) from error
+        raise ValueError(text) from error
     return Source(role, data, path, None, Sent(_name(path.name, digest), size, digest))
 
 
 def _uploaded(trainer: Trainer, role: str, data: Data, folder: Path, *, fetch: bool) -> Source:
     """A file of the account, as it is."""
-    file = trainer.files.get(data.file)
+    try:
+        file = trainer.files.get(data.file)
+    except NotFound as error:
+        raise ValueError(f"{trainer.source.account} has no file {data.file}") from error
     if file.status == "error":
         raise ProofFailed(f"The {role} file {file.id} cannot be used: {file.why or 'Azure names no reason'}")
     path, digest = None, None

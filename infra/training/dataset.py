@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import re
 import signal
 import stat
 import threading
@@ -39,6 +40,8 @@ _ALONE = 8 << 20
 """Less than this many bytes is not worth more processes."""
 _MOST_PROCESSES = 12
 """What holds all of them within 300 MB."""
+_RETURNS = re.compile(rb"\}[ \t]*\r[ \t\r]*\{")
+"""The end of an object and the start of the next, with no line feed between them."""
 _PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _WIDE = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
@@ -183,6 +186,7 @@ def _open(file: File, limit: int) -> int | None:
             return None
         with Path(file.path).open("rb") as opened:
             head = opened.read(4096)
+            ends = b"\n" if b"\n" in head else opened.read(_HEAD)
     except OSError as error:
         file.say("unreadable", f"cannot be read: {error.strerror or error}")
         return None
@@ -194,6 +198,9 @@ def _open(file: File, limit: int) -> int | None:
     start = len(scan.BOM) if file.bom else 0
     if wrong := _no_lines(head, start):
         file.say(*wrong)
+        return None
+    if _RETURNS.search(head + ends) and b"\n" not in ends:
+        file.say("carriage-returns", "its lines end with carriage returns alone, so all of it is one line")
         return None
     if file.size >= limit:
         file.say("too-large", f"has {file.size:,} bytes; the account takes fewer than {limit:,}")

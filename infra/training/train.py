@@ -119,21 +119,26 @@ def _bring_all(
         sent = intent.files[source.role]
         if sent.id and _is_there(trainer, sent.id):
             continue
-        sent.id = _bring(trainer, source, intent, kept, progress)
+        sent.id = _bring(trainer, source, intent, kept, tell, progress)
         kept.save(intent)
     for sent in intent.files.values():
         upload.wait(trainer, sent.id, tell)
 
 
-def _bring(trainer: Trainer, source: Source, intent: Intent, kept: Book, progress: Progress) -> str:
+def _bring(trainer: Trainer, source: Source, intent: Intent, kept: Book, tell: Tell, progress: Progress) -> str:
     sent = intent.files[source.role]
     blob, path = source.blob, source.path
     if blob is not None:
-        return upload.once(trainer, sent, lambda: trainer.files.fetch(sent.name, blob.signed())).id
+        return upload.once(trainer, sent, lambda: trainer.files.fetch(sent.name, blob.signed()), tell)[0].id
     if path is None:
         raise ProofFailed(f"The {source.role} file {sent.id or sent.name} is not in {trainer.source.account} any more.")
     return upload.bring(
-        trainer, sent, path, lambda: kept.save(intent), lambda done, all_of_it: progress(sent.name, done, all_of_it)
+        trainer,
+        sent,
+        path,
+        lambda: kept.save(intent),
+        tell,
+        lambda done, all_of_it: progress(sent.name, done, all_of_it),
     ).id
 
 

@@ -23,6 +23,7 @@ AT_ONCE = 4
 TRIES = 5
 LOOKS = (0.0, 2.0, 4.0)
 """Seconds before each look for what an unclear answer may have made."""
+Tell = Callable[[str], None]
 Progress = Callable[[int, int], None]
 """Told the bytes that Azure has taken, and all of them."""
 
@@ -36,22 +37,28 @@ def find(trainer: Trainer, sent: Sent) -> FileView | None:
     return None
 
 
-def bring(trainer: Trainer, sent: Sent, path: Path, save: Callable[[], None], progress: Progress) -> FileView:
-    """Send a file of the disk. `save` keeps what `sent` says, and is called before and after every step."""
+def bring(
+    trainer: Trainer, sent: Sent, path: Path, save: Callable[[], None], tell: Tell, progress: Progress
+) -> FileView:
+    """Send a file of the disk. `save` keeps what `sent` says, and is called before and after every step.
+
+    `progress` hears of what is sent, `tell` of a file that is there already and taken.
+    """
     size = path.stat().st_size
     if size <= PIECE:
         content = path.read_bytes()
         if sent.sha256 is not None and hashlib.sha256(content).hexdigest() != sent.sha256:
             raise ProofFailed(f"{path} changed while it was worked on.", "Run the same command again")
-        found = once(trainer, sent, lambda: trainer.files.send(sent.name, content))
+        found, is_new = once(trainer, sent, lambda: trainer.files.send(sent.name, content), tell)
     else:
-        found = once(trainer, sent, lambda: _in_parts(trainer, sent, path, save, progress))
-    progress(size, size)
+        found, is_new = once(trainer, sent, lambda: _in_parts(trainer, sent, path, save, progress), tell)
+    if is_new:
+        progress(size, size)
     return found
 
 
-def once(trainer: Trainer, sent: Sent, make: Callable[[], FileView]) -> FileView:
-    """Make a file that is not there, and after an unclear answer look before it is made again.
+def once(trainer: Trainer, sent: Sent, make: Callable[[], FileView], tell: Tell) -> tuple[FileView, bool]:
+    """Make a file that is not there, and after an unclear answer look before it is made again; whether it is new.
 
     Raises what Azure refuses, and Unreachable or Busy where that does not pass.
     """
@@ -59,9 +66,11 @@ def once(trainer: Trainer, sent: Sent, make: Callable[[], FileView]) -> FileView
     for number in range(TRIES):
         found = _look(trainer, sent, LOOKS if number else (0.0,))
         if found is not None:
-            return found
+            if not number:
+                tell(f"reused {sent.name}: {found.id} is there already")
+            return found, number > 0
         try:
-            return make()
+            return make(), True
         except Unreachable as error:
             last = error
         except Busy as error:
@@ -72,7 +81,7 @@ def once(trainer: Trainer, sent: Sent, make: Callable[[], FileView]) -> FileView
     raise last or Unreachable(f"{trainer.source.account} takes no files")
 
 
-def wait(trainer: Trainer, file: str, tell: Callable[[str], None]) -> FileView:
+def wait(trainer: Trainer, file: str, tell: Tell) -> FileView:
     """Wait until Azure has looked at a file; raises ProofFailed with its reason where it does not take it."""
     seconds, told = 1.0, ""
     while True:

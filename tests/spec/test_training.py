@@ -58,12 +58,32 @@ def test_every_mistake_is_told_at_once_with_its_line(tmp_path):
     with pytest.raises(SpecError) as caught:
         load(tmp_path, account=None, model="", suffix="a.b", seed=-1, hyperparameters={"n_epochs": 0, "epochs": 2})
     assert [(m.line > 0, m.path) for m in caught.value.mistakes] == [
+        (True, "account"),
         (True, "model"),
         (True, "suffix"),
         (True, "seed"),
         (True, "hyperparameters/n_epochs"),
         (True, "hyperparameters/epochs"),
     ]
+
+
+def test_a_mistake_in_one_key_hides_none_between_others(tmp_path):
+    told = complaints(
+        tmp_path,
+        model=7,
+        method="reinforcement",
+        hyperparameters={"beta": "much"},
+        training={"file": "a", "signature": "S"},
+    )
+    expected = (
+        "must be a text", "must be a number", "Blob's address", "no hyperparameter of reinforcement",
+        "tells good answers", "validation file",
+    )  # fmt: skip
+    assert len(told) == len(expected)
+    assert all(any(text in one for one in told) for text in expected), told
+    assert complaints(tmp_path, method="rlhf", grader={}) == [
+        'method: must be supervised, dpo or reinforcement, not "rlhf"'
+    ], "nothing is said of what belongs to a method while it is not known"
 
 
 def test_a_signature_is_refused_and_not_repeated(tmp_path):

@@ -64,6 +64,11 @@ def encoding(folder: Path) -> Asked:
     return Asked([folder / "a.jsonl"])
 
 
+def carriage_returns(folder: Path) -> Asked:
+    (folder / "a.jsonl").write_bytes(CHAT.read_bytes().replace(b"\n", b"\r"))
+    return Asked([folder / "a.jsonl"])
+
+
 def line_too_long(folder: Path) -> Asked:
     return Asked([write(folder / "a.jsonl", chat("a" * (20 << 20)), chat("Where is it?"))])
 
@@ -111,8 +116,8 @@ def changed(folder: Path) -> Asked:
 MADE: dict[str, Callable[[Path], Asked]] = {
     function.__name__.replace("_", "-"): function
     for function in (
-        unreadable, empty, too_large, compressed, encoding, line_too_long, too_deep, image_size, image_examples,
-        overlap, cut, too_many_tokens, model, model_method, changed,
+        unreadable, empty, too_large, compressed, encoding, carriage_returns, line_too_long, too_deep, image_size,
+        image_examples, overlap, cut, too_many_tokens, model, model_method, changed,
     )
 }  # fmt: skip
 

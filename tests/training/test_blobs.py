@@ -175,5 +175,5 @@ def test_a_file_of_the_account_is_named_by_its_id_and_checked_too(studio):
 
 def test_a_file_that_is_not_the_accounts_is_told(studio):
     studio.wish(training="file-" + "0" * 32)
-    studio.hearth("train", "bot", code=3)
-    assert "was not found" in studio.errors
+    studio.hearth("train", "bot", code=2)
+    assert "training: oai-prod has no file" in studio.errors

@@ -165,6 +165,74 @@ def test_files_of_a_running_job_and_of_a_training_on_its_way_stay(studio: Studio
     assert "bot-1.json" in studio.errors
 
 
+@pytest.mark.parametrize(
+    ("ends", "says", "do"),
+    [
+        ("running", "is pending", "hearth jobs cancel"),
+        ("succeeded", "succeeded, and nobody has followed it to its end", "hearth train bot writes its record"),
+        ("cancelled", "was cancelled, and nobody has followed it to its end", "hearth train bot tells why"),
+    ],
+)
+def test_a_detached_training_that_nobody_follows_is_named_with_its_file_and_the_next_move(
+    studio: Studio, ends: str, says: str, do: str
+):
+    studio.data()
+    studio.wish()
+    studio.hearth("train", "bot", "--detach")
+    (job,) = studio.trainer.jobs.jobs()
+    if ends == "cancelled":
+        studio.trainer.jobs.cancel(job.id)
+    if ends != "running":
+        studio.azure.advance(days=40)
+    (file,) = (studio.root / ".hearth/training").glob("*.json")
+    said = studio.hearth("clean", *HERE, "--yes")
+    (line,) = [line for line in said.splitlines() if ".hearth/training" in line]
+    assert line.startswith(f".hearth/training/{file.name} keeps")
+    assert f"its job {job.id} {says}" in line
+    assert do in line
+    assert f"remove .hearth/training/{file.name}" in line
+    kept = [item["why"] for item in look(studio) if item["kind"] == "file"]
+    assert ends == "running" or set(kept) == {f"the training bot (.hearth/training/{file.name})"}
+
+    studio.hearth("train", "bot", code=int(ends == "cancelled"))
+    assert ".hearth/training" not in studio.hearth("clean", *HERE), "it was told, so it keeps nothing any more"
+
+
+def test_a_training_whose_yaml_or_job_is_gone_is_given_up_by_removing_its_file(studio: Studio):
+    studio.data()
+    wish = studio.wish()
+    studio.hearth("train", "bot", "--detach")
+    (job,) = studio.trainer.jobs.jobs()
+    studio.azure.advance(days=40)
+    wish.unlink()
+    assert f"hearth models record {job.id} --name bot" in studio.hearth("clean", *HERE)
+    studio.trainer.jobs.delete(job.id)
+    assert f"its job {job.id} is not in the account any more; to give it up, remove" in studio.hearth("clean", *HERE)
+    for file in (studio.root / ".hearth/training").glob("*.json"):
+        file.unlink()
+    assert ".hearth/training" not in studio.hearth("clean", *HERE)
+
+
+def test_after_yes_what_was_done_is_told_and_not_what_was_planned(studio: Studio, outputs: dict[str, Any]):
+    model = own(studio, f"{BASE}.ft-{'3' * 32}")
+    outputs.clear()
+    studio.served.deploy("orphan", model, "1", capacity=1)
+    file = studio.trainer.files.send("f", chat(30)).id
+    studio.azure.advance(days=40)
+    studio.fault("server-error", scope=f"/oai-prod.openai.azure.com/openai/v1/files/{file}", count=3)
+    said = studio.hearth("clean", *HERE, "--yes", code=1)
+    rows = {
+        word: line
+        for line in said.splitlines()
+        for word in ("deployment orphan", f"model {model}", file)
+        if word in line
+    }
+    assert rows["deployment orphan"].strip().startswith("deleted")
+    assert "orphan is gone now; the next run looks at it" in rows[f"model {model}"]
+    assert "not deleted: " in rows[file]
+    assert "1 left" in said
+
+
 def test_a_job_that_begins_meanwhile_keeps_its_file(studio: Studio, monkeypatch: pytest.MonkeyPatch):
     trainer = studio.trainer
     file = trainer.files.send("f", chat(30)).id

@@ -80,6 +80,22 @@ def test_a_record_whose_files_are_deleted_says_what_is_known(studio):
 # --- written whole or not at all -----------------------------------------------------------------------------------
 
 
+def test_steps_are_counted_from_1_so_checkpoint_0_is_a_mistake_of_ours(studio):
+    studio.hearth("models", "record", "ftjob-1", "--name", "bot", "--checkpoint", "0", code=2)
+    assert "--checkpoint" in studio.errors
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("../x", '"../x" is no name of a record'), ("support-bott", "there is no record support-bott; did you mean")],
+)
+def test_a_record_that_is_none_is_told_in_one_line(studio, name, text):
+    (studio.root / "stacks/models/support-bot.yaml").write_text("model: a\n")
+    studio.hearth("models", "show", name, code=2)
+    assert text in studio.errors
+    assert len(studio.errors.splitlines()) == 2, "how many mistakes, and the one"
+
+
 def test_an_existing_record_is_shown_as_a_diff_and_replaced(studio):
     put(studio, "bot", text())
     job = studio.job(60)

@@ -33,7 +33,14 @@ def test_a_job_is_found_in_the_accounts_that_the_project_names(studio):
     assert (told["job"], told["status"]) == (job, "succeeded")
     assert told["choice"]["step"] == told["steps"]
     studio.hearth("results", "ftjob-" + "0" * 32, code=3)
-    assert "name one by --account" in studio.errors
+    assert "was not found in oai-prod" in studio.errors
+    assert "name another account by --account" in studio.errors
+
+
+def test_an_account_that_is_not_there_is_told_and_not_that_it_lacks_the_job(studio):
+    studio.hearth("jobs", "show", "ftjob-" + "0" * 32, "--account", f"{SOURCE.subscription}/rg/oai-none", code=3)
+    assert "oai-none does not exist" in studio.errors
+    assert "ftjob-" not in studio.errors
 
 
 def test_a_tuned_model_stands_for_its_job(studio):

@@ -243,6 +243,27 @@ def test_a_missing_file_and_an_unknown_name_are_mistakes_of_ours(studio):
     assert 'did you mean "bot"' in studio.errors
 
 
+def test_all_files_that_are_not_there_are_told_at_once_each_with_its_line(studio):
+    studio.wish(validation="data/valid.jsonl")
+    studio.hearth("train", "bot", code=2)
+    assert "2 mistakes" in studio.errors
+    assert "training: data/train.jsonl cannot be read" in studio.errors
+    assert "validation: data/valid.jsonl cannot be read" in studio.errors
+    studio.wish(training="file-0123456789abcdef0123456789abcdef", validation="data/valid.jsonl")
+    studio.hearth("train", "bot", code=2)
+    assert "training: oai-prod has no file file-0123456789abcdef0123456789abcdef" in studio.errors
+    assert studio.errors.count("line ") == 2
+
+
+def test_a_file_that_is_there_already_is_reused_and_not_said_to_be_uploaded(studio):
+    ready(studio)
+    assert "uploaded train-" in studio.hearth("train", "bot")
+    studio.wish("other", seed=5)
+    said = studio.hearth("train", "other")
+    assert "reused train-" in said
+    assert "uploaded" not in said
+
+
 def test_data_that_azure_itself_refuses_are_told_in_its_words(studio):
     ready(studio)
     (studio.root / "data/train.jsonl").write_bytes(b"no json\n" * 20)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from infra.errors import HearthError, LoginFailed, NotFound
 from infra.keepalive.patience import Patience
 from infra.ports.arm import Arm
 from infra.training.accounts import Trainer
-from infra.training.cleanup.values import Inventory, Item
+from infra.training.cleanup.values import Inventory, Item, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,22 @@ class Done:
     item: Item
     error: str = ""
     """Why it stayed; empty where it is gone."""
+
+
+def after(plan: Plan, done: Iterable[Done]) -> Plan:
+    """What a plan comes to once this was done: what is gone is not in it, what was refused says why."""
+    outcomes = {id(one.item): one.error for one in done}
+    gone = {item.id for item in plan.items if outcomes.get(id(item)) == ""}
+    left = []
+    for item in plan.items:
+        error = outcomes.get(id(item))
+        if error:
+            left.append(replace(item, why=f"not deleted: {error}"))
+        elif error is None and item.do == "wait" and item.behind in gone:
+            left.append(replace(item, why=f"{item.behind} is gone now; the next run looks at it"))
+        elif error is None:
+            left.append(item)
+    return replace(plan, items=left)
 
 
 class Sweeper:

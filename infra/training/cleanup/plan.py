@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from infra.ports.files import FileView
@@ -11,6 +12,7 @@ from infra.ports.finetuning import JobView, ModelView
 from infra.recover import STACK_TAG
 from infra.spec import Limits
 from infra.spec.duration import show
+from infra.training.cleanup.pending import pending
 from infra.training.cleanup.values import ORDER, Do, Found, Inventory, Item, Kind, Plan, References
 from infra.training.temporary import LONGEST, TAG
 
@@ -28,7 +30,7 @@ def make(found: Inventory, references: References, limits: Limits, unused: timed
     planner = _Planner(found, references, limits, unused)
     items = [*planner.deployments(), *planner.models(), *planner.files(), *planner.jobs()]
     ordered = sorted(items, key=lambda item: (ORDER.index(item.kind), item.since or found.now, item.title))
-    return Plan(found.account, found.now, ordered, found.unread)
+    return Plan(found.account, found.now, ordered, found.unread, pending(found, references))
 
 
 class _Planner:
@@ -146,7 +148,8 @@ class _Planner:
         names = {name, *(self._made[job.id] if job else ())}
         for one in self._found.deployments:
             if one.view.model.lower() in names:
-                return said("wait", f"its deployment {one.view.name} goes first")
+                why = f"its deployment {one.view.name} goes first"
+                return replace(said("wait", why), behind=one.view.name)
         unread = f", as far as could be read ({len(self._found.unread)} not)" if self._found.unread else ""
         return said("click", f"{show(age)} old; no record, stack, job or deployment refers to it{unread}")
 
@@ -221,7 +224,7 @@ def _after(said: Callable[[Do, str], Item], blocking: Item) -> Item:
     """An item that stays with what it belongs to, or waits until that has gone."""
     if blocking.do == "keep":
         return said("keep", f"of {blocking.id}, which stays: {blocking.why}")
-    return said("wait", f"the {blocking.kind} {blocking.id} goes first")
+    return replace(said("wait", f"the {blocking.kind} {blocking.id} goes first"), behind=blocking.id)
 
 
 def _made(found: Inventory, job: JobView) -> frozenset[str]:

@@ -18,7 +18,7 @@ from infra.errors import HearthError, SpecError
 from infra.ports.stacks import Stacks
 from infra.spec import Project, load_record, load_stack
 from infra.spec.training import load_training
-from infra.training.cleanup.values import References
+from infra.training.cleanup.values import References, Unfinished
 
 _NAMED = re.compile(
     r"(?:ftjob|file|ftchkpt)-[0-9A-Za-z]+|[0-9A-Za-z_.-]+\.ft-[0-9A-Za-z_-]+(?::ckpt-step-[0-9]+)?"
@@ -68,7 +68,7 @@ def gather(
         raise SpecError([one for error in mistakes if isinstance(error, SpecError) for one in error.mistakes])
     for name, outputs in _outputs(stacks, known):
         refer(f"the stack {name}", (outputs or {}).get("deployments"))
-    return References(names, _intents(hidden / "training", refer))
+    return References(names, *_intents(project, hidden / "training", refer))
 
 
 def _outputs(stacks: Stacks, known: list[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
@@ -78,23 +78,28 @@ def _outputs(stacks: Stacks, known: list[str]) -> Iterator[tuple[str, dict[str, 
         yield from zip(every, pool.map(stacks.outputs, every), strict=True)
 
 
-def _intents(folder: Path, refer: Any) -> dict[str, str]:
+def _intents(project: Project, folder: Path, refer: Any) -> tuple[dict[str, str], list[Unfinished]]:
     """Trainings on their way: what they have is referred to, and the names of their files are kept from others."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
+    unfinished: list[Unfinished] = []
     for file in sorted(folder.glob("*.json")):
+        shown = project.shown(file)
         try:
             meant = json.loads(file.read_bytes())
             if meant.get("told"):
                 continue
-            by = f"the training {meant.get('name', file.stem)}"
+            name = str(meant.get("name", file.stem))
+            by = f"the training {name} ({shown})"
             refer(by, meant)
-            found |= {str(sent["name"]): by for sent in (meant.get("files") or {}).values()}
+            names |= {str(sent["name"]): by for sent in (meant.get("files") or {}).values()}
+            account, job = (str(meant.get(key) or "") for key in ("account", "job"))
+            unfinished.append(Unfinished(shown, name, account, job, name in project.training_names()))
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise HearthError(
-                f"{file} cannot be read ({error}), so which files a training is about to use is not known; look at "
+                f"{shown} cannot be read ({error}), so which files a training is about to use is not known; look at "
                 "it, or remove it"
             ) from error
-    return found
+    return names, unfinished
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -19,6 +19,21 @@ Do = Literal["delete", "click", "wait", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A training that was begun in this folder, and that nobody has followed to its end: it keeps what it names."""
+
+    file: str
+    """Where that is written, as messages name it."""
+    training: str
+    account: str
+    """Id in Azure."""
+    job: str
+    """Empty before one was asked for."""
+    has_yaml: bool
+    """Whether stacks/training still has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class References:
     """What refers to models, jobs, files and deployments, in words; keys in lower case."""
 
@@ -26,6 +41,7 @@ class References:
     """Name of a model or checkpoint, id of a job, file or deployment → who refers to it."""
     file_names: Mapping[str, str] = field(default_factory=dict)
     """File name in Azure → the training that is about to use it."""
+    unfinished: Sequence[Unfinished] = ()
 
     def to(self, *names: str | None) -> str:
         """Who refers to one of these; empty if nobody does."""
@@ -79,6 +95,23 @@ class Item:
     since: datetime | None = None
     """Since when it has been unused, as far as that is known."""
     saves: str = ""
+    behind: str = ""
+    """The id of what must go before it, where it waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What a training that is not followed to its end keeps things for, as the service sees it now."""
+
+    file: str
+    training: str
+    job: str
+    status: str
+    """The job's; empty without one."""
+    says: str
+    """How it stands."""
+    do: str
+    """The next move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +122,7 @@ class Plan:
     now: datetime
     items: Sequence[Item]
     unread: Sequence[str]
+    pending: Sequence[Pending] = ()
 
     def that(self, *do: Do) -> list[Item]:
         """The items of these kinds of doing."""
