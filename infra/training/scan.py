@@ -91,7 +91,7 @@ class _Chat(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 _PLAIN: dict[type, str] = {_System: "system", _Developer: "developer", _User: "user", _Assistant: "assistant"}
 _decode = msgspec.json.Decoder(_Chat).decode
-_pack = msgspec.msgpack.Encoder().encode
+_pack = msgspec.msgpack.Encoder()
 
 
 def work(piece: pieces.Piece, how: How) -> Part:
@@ -172,7 +172,8 @@ class Scanner:
     def _check(self, lines: list[bytes], *, unfinished: bool) -> None:
         """The loop that everything waits for: names are local, and nothing is done twice."""
         measure, quick, decode, assistant = self._measure, self._quick, _decode, _Assistant
-        digest, pack, tell, size_of = xxhash.xxh3_64_intdigest, _pack, self._digests.append, self._sizes.append
+        digest, tell, size_of = xxhash.xxh3_64_intdigest, self._digests.append, self._sizes.append
+        pack, packed = _pack.encode_into, bytearray()
         per_message, per_example = self._around
         add = {kind: sizes.append for kind, sizes in self._plain.items()}
         once, blank = self._once, list[int]()
@@ -187,7 +188,8 @@ class Scanner:
                     self._thorough(line, number, unfinished=unfinished and number == len(lines) - 1)
                     continue
                 if messages[-1].__class__ is assistant:
-                    tell(digest(pack(messages)))
+                    pack(messages, packed)
+                    tell(digest(packed))
                     opening = messages.pop(0)
                     size = once(opening.content)
                     add[opening.__class__](size)
@@ -279,7 +281,7 @@ def _digest(line: bytes) -> int | None:
         messages = _decode(line).messages
     except _MALFORMED:
         return None
-    return xxhash.xxh3_64_intdigest(_pack(messages)) if messages[-1].__class__ is _Assistant else None
+    return xxhash.xxh3_64_intdigest(_pack.encode(messages)) if messages[-1].__class__ is _Assistant else None
 
 
 def _malformed(line: bytes, error: Exception, *, unfinished: bool) -> tuple[str, str]:
