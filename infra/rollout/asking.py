@@ -8,7 +8,7 @@ from datetime import datetime
 from infra.errors import Refused
 from infra.rollout import durable
 from infra.rollout.history import History, Rollout
-from infra.rollout.schedule import Ask
+from infra.rollout.state import Ask
 from infra.rollout.workflow import machine_of
 
 ENDED = ("succeeded", "failed", "rolledBack", "rollbackFailed", "aborted")

@@ -22,7 +22,7 @@ from infra.rollout.gates import Gates
 from infra.rollout.hands import EngineHands
 from infra.rollout.history import History
 from infra.rollout.kinds import Ports
-from infra.rollout.schedule import Note
+from infra.rollout.state import Note
 from infra.rollout.values import Event, GateResult, Phase, Plan, StepResult, Target
 from infra.spec import Project, check_project, limits, load_rollout, open_project
 from infra.spec.rollout import RolloutFile

@@ -21,7 +21,7 @@ from dbos._serialization import Serializer
 
 from infra.errors import HearthError
 from infra.rollout.history import History, Run
-from infra.rollout.schedule import Job
+from infra.rollout.state import Job
 
 VERSION = "hearth-rollout-1"
 """Pinned: work in a database must never wait for code that is gone. Raised only when newer code could not do it."""

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from infra.errors import HearthError, Mistake, NotFound, Refused, SpecError, Unreachable
-from infra.rollout.schedule import Ask, Note, State
+from infra.rollout.state import Ask, Note, State
 from infra.rollout.values import Event, Outcome, Plan
 from infra.rollout.window import WindowState
 

@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from infra.rollout.history import JOBS, RUNS, History, Superseded, add_lines, event_of
-from infra.rollout.schedule import Job, Note, Report, Step
+from infra.rollout.state import Job, Note, Report, Step
 from infra.rollout.values import Event
 
 _STOPPABLE = ("change", "watch", "retire")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from infra.rollout.schedule import Ask, Job, Note, Report, Step
+from infra.rollout.state import Ask, Job, Note, Report, Step
 from infra.rollout.values import Plan
 
 AGAIN = 3600.0

@@ -30,7 +30,8 @@ from infra.errors import HearthError, Unreachable
 from infra.rollout import durable, window
 from infra.rollout.history import DiskFull, History, Run, Superseded, events_of
 from infra.rollout.notices import HookFailed
-from infra.rollout.schedule import Job, Machine, Note, Report, State, Step
+from infra.rollout.schedule import Machine
+from infra.rollout.state import Job, Note, Report, State, Step
 from infra.rollout.task import Task
 from infra.rollout.values import Event, GateResult, Phase, Plan, StepResult, Target
 from infra.rollout.window import Window

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.rollout import durable, schedule
+from infra.rollout import durable
 from infra.rollout.history import History, Rollout, stamp
-from infra.rollout.schedule import Ask
+from infra.rollout.state import Ask, State
 from infra.rollout.values import Event, Plan
 from infra.rollout.workflow import Process
 from tests.rollout.hands import Pretended
@@ -42,7 +42,7 @@ def begin(kept: History, plan: Plan, name: str = "r1", who: str = "ann", **more:
     door = durable.client(kept)
     row = Rollout(id=name, fleet=plan.fleet, commit=plan.commit, digest=plan.digest, who=who,
                   at=stamp(datetime.now(UTC)), outcome="running")  # fmt: skip
-    kept.begin(row, plan, schedule.new(plan), b"packed", functools.partial(durable.enqueue_run, door))
+    kept.begin(row, plan, State.new(plan), b"packed", functools.partial(durable.enqueue_run, door))
     door.destroy()
     return name
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from infra.rollout import schedule
-from infra.rollout.schedule import Ask, Job, Machine, Report, State
+from infra.rollout.schedule import Machine
+from infra.rollout.state import Ask, Job, Note, Report, State
 from infra.rollout.values import Move, Plan, Target, Wave
 from infra.spec.promotion import Served
 
@@ -109,13 +109,13 @@ class World:
     """When the last look at a target's metrics began that it passed with every gate."""
     failures: dict[str, set[str]] = field(default_factory=dict)
     yes: set[str] = field(default_factory=set)
-    notes: list[schedule.Note] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     halting: bool = False
     patience: int = 0
 
     def __post_init__(self) -> None:
-        self.state = msgspec.json.encode(schedule.new(self.plan))
+        self.state = msgspec.json.encode(State.new(self.plan))
         self.waves = {wave.name: wave for wave in self.plan.waves}
         self.wave_of = {t.stack: wave for wave in self.plan.waves for t in wave.targets}
         self.targets = {t.stack: t for wave in self.plan.waves for t in wave.targets}

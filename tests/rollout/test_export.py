@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from infra.errors import HearthError, SpecError, Unreachable
-from infra.rollout import crew, export, schedule
+from infra.rollout import crew, export
 from infra.rollout.history import Rollout
+from infra.rollout.state import State
 from tests.rollout.repository import Repository
 from tests.rollout.runs import history
 from tests.rollout.simulation import plan, target, wave
@@ -311,7 +312,7 @@ def test_the_last_rollouts_that_ended_and_those_under_way_keep_their_files(repos
         export.take(repository.root, name)
         row = Rollout(id=name, fleet="other" if number == 0 else "hearth", commit="c", digest="d", who="ann",
                       at=f"2026-01-01T00:00:0{number}Z", outcome="succeeded")  # fmt: skip
-        run = kept.begin(row, made := plan(wave("one", [target("a")])), schedule.new(made), b"packed", lambda *_: None)
+        run = kept.begin(row, made := plan(wave("one", [target("a")])), State.new(made), b"packed", lambda *_: None)
         over = number != 1  # whose window is open
         kept.save(run, [], outcome="succeeded", halting=False, ended=over, then=None, enqueue=lambda *_: None)
     crew.sweep(kept, repository.root, "hearth")

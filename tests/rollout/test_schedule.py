@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from infra.rollout import schedule
-from infra.rollout.schedule import Ask, Job, Machine, Report
+from infra.rollout.schedule import Machine
+from infra.rollout.state import Ask, Job, Report, State
 from infra.rollout.values import Plan
 from tests.rollout.planning import changed
 from tests.rollout.simulation import World, plan, target, thrown, wave
@@ -17,7 +17,7 @@ QUICK = range(40)
 
 
 def machine_of(wanted: Plan) -> Machine:
-    return Machine(wanted, schedule.new(wanted))
+    return Machine(wanted, State.new(wanted))
 
 
 def done(machine: Machine, jobs: list[Job]) -> None:

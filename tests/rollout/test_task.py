@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.rollout import schedule
 from infra.rollout.history import History, Superseded
-from infra.rollout.schedule import Job, Report, Step
+from infra.rollout.state import Job, Report, Step
 from infra.rollout.task import Task
 from tests.rollout.runs import begin, history, kinds
 from tests.rollout.simulation import plan, target, wave
@@ -73,5 +72,5 @@ def test_a_change_stops_between_two_steps_once_the_run_halts_and_an_undo_does_no
     kept.save(run, [], outcome=None, halting=True, ended=False, then=None, enqueue=lambda *_: None)
     task.ended(DONE, "", {}, NOW, on=True)
     assert task.report == Report(JOB.id, "stopped", 1, "told to stop")
-    undo = Task(kept, "r1", schedule.Job("a:undo:2", "undo", "one", (Step(phase="undo"),), "a"), "w1")
+    undo = Task(kept, "r1", Job("a:undo:2", "undo", "one", (Step(phase="undo"),), "a"), "w1")
     assert kinds(undo.begin(NOW)) == ["stepStarted"]

@@ -16,7 +16,7 @@ from infra.errors import LoginFailed, Refused
 from infra.rollout import asking, durable
 from infra.rollout.durable import Json, PickleRefused
 from infra.rollout.held import Name, NameTaken
-from infra.rollout.schedule import Ask
+from infra.rollout.state import Ask
 from infra.rollout.values import Phase, Plan, StepResult, Target
 from tests.rollout.child import child, kill
 from tests.rollout.hands import Pretended, begun, log, serves

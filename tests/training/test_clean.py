@@ -15,7 +15,7 @@ from infra.ports import clock
 from infra.ports.stacks import Stacks
 from infra.rollout import durable
 from infra.rollout.history import History, Rollout, stamp, url_of
-from infra.rollout.schedule import State
+from infra.rollout.state import State
 from infra.training.cleanup import plan as cleanup_plan
 from infra.training.temporary import TAG
 from tests.localazure.cloud import ABROAD, PRODUCTION, TUNED, account_body, deployment_body

@@ -30,7 +30,7 @@ def approve(
 ) -> None:
     """Say yes, or no, to what a rollout asks a person now."""
     from infra.rollout import asking
-    from infra.rollout.schedule import Ask
+    from infra.rollout.state import Ask
 
     kept, seat, found = _open(rollout)
     try:
@@ -81,7 +81,7 @@ def _ask(
 ) -> None:  # fmt: skip
     from infra.rollout import asking
     from infra.rollout.held import NameTaken
-    from infra.rollout.schedule import Ask
+    from infra.rollout.state import Ask
 
     kept, seat, found = _open(rollout, until)
     try:

@@ -178,8 +178,9 @@ def _agreed(plan: Plan, *, yes: bool) -> bool:
 
 def _written(kept: History, name: str, plan: Plan, source: Source, now: datetime) -> Rollout:
     from infra.cli.rollout.executing import who
-    from infra.rollout import durable, export, schedule
+    from infra.rollout import durable, export
     from infra.rollout.history import Rollout, stamp
+    from infra.rollout.state import State
 
     rollout = Rollout(
         id=name, fleet=plan.fleet, commit=plan.commit, digest=plan.digest, who=who(), at=stamp(now), outcome="running"
@@ -188,7 +189,7 @@ def _written(kept: History, name: str, plan: Plan, source: Source, now: datetime
     durable.prepare(kept)
     door = durable.client(kept)
     try:
-        kept.begin(rollout, plan, schedule.new(plan), packed, functools.partial(durable.enqueue_run, door))
+        kept.begin(rollout, plan, State.new(plan), packed, functools.partial(durable.enqueue_run, door))
     finally:
         door.destroy()
     return rollout
