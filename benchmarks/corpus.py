@@ -50,11 +50,13 @@ def _sentence(chance: random.Random) -> str:
 def _many(chance: random.Random, sentences: list[str], number: int, opening: str) -> Iterator[dict[str, str]]:
     """Messages for a line of 300 to 3,000 bytes, unless the opening is longer."""
     wanted, length = chance.randrange(330, 2650), 31 + len(opening)
-    while length < wanted:
+    while True:
         turn = chance.choices(sentences, k=1 + chance.randrange(3))
         yield {"role": "user", "content": f"[{number}] {turn[0]}"}
         yield {"role": "assistant", "content": " ".join(turn)}
         length += 100 + sum(map(len, turn)) + len(turn[0])
+        if length >= wanted:
+            return
 
 
 def _one(chance: random.Random, sentences: list[str], number: int, opening: str) -> Iterator[dict[str, str]]:

@@ -6,7 +6,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -38,9 +37,8 @@ def rows() -> Iterator[Row]:
 
 
 def _without_tokens(file: Path) -> Iterator[Row]:
-    memory: list[float] = []
     candidates: dict[str, Callable[[], object]] = {name: partial(_bare, name, file) for name in (*PARSERS, "plain")}
-    times = side_by_side({**candidates, "ours": lambda: memory.append(_ours(file, "none"))}, ROUNDS)
+    times = side_by_side({**candidates, "ours": partial(_ours, file, "none")}, ROUNDS)
     fastest = min(PARSERS, key=lambda name: times[name].middle)
     ours, parse, plain = times["ours"].middle, times[fastest].middle, times["plain"].middle
     yield Row("`hearth data check --tokens none` on 500 MB of chat beside parsing them", ours / parse, 1 / 0.7,
@@ -48,7 +46,7 @@ def _without_tokens(file: Path) -> Iterator[Row]:
               f"{parse / ours:.2f} times its throughput")  # fmt: skip
     yield Row("the same beside json.loads a line with the same checks in Python", ours / plain, 1 / 3,
               f"against {plain:.2f} s on one core: {plain / ours:.1f} times its throughput")  # fmt: skip
-    yield Row("memory of all its processes together, in MB", max(memory), 300, "shared pages counted once")
+    yield Row("memory of all its processes together, in MB", _memory(file, "none"), 300, "shared pages counted once")
 
 
 def _with_tokens(file: Path, what: str) -> Iterator[Row]:
@@ -72,13 +70,12 @@ def _with_instructions(file: Path) -> Iterator[Row]:
 
 def _beside_encoder(file: Path) -> tuple[float, float, float]:
     """Seconds of ours, of the encoder alone, and the most memory of ours in MB."""
-    memory: list[float] = []
     bare: list[float] = []
     times = side_by_side({
         "bare": lambda: bare.append(_bare("encode", file, str(CORES))),
-        "ours": lambda: memory.append(_ours(file, "exact")),
+        "ours": partial(_ours, file, "exact"),
     }, ROUNDS)  # fmt: skip
-    return times["ours"].middle, statistics.median(bare[1:]), max(memory)
+    return times["ours"].middle, statistics.median(bare[1:]), _memory(file, "exact")
 
 
 def _results(folder: Path) -> Iterator[Row]:
@@ -103,20 +100,23 @@ def _bare(*arguments: object) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def _ours(file: Path, tokens: str) -> float:
-    """Run the command; the most memory that its processes had together, in MB."""
+def _ours(file: Path, tokens: str, watch: Callable[[subprocess.Popen[bytes]], None] = lambda _: None) -> None:
+    """Run the command."""
     command = [str(Path(sys.executable).with_name("hearth")), "data", "check", str(file), "--tokens", tokens]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        most: list[float] = [0]
-        watching = threading.Thread(target=_watch, args=(process, most))
-        watching.start()
+        watch(process)
         code = process.wait()
-        watching.join()
     assert code == 0  # noqa: S101
+
+
+def _memory(file: Path, tokens: str) -> float:
+    """The most memory that its processes have together, in MB: in a run that is not timed, for looking costs time."""
+    most: list[float] = [0]
+    _ours(file, tokens, partial(_watch, most))
     return most[0]
 
 
-def _watch(process: subprocess.Popen[bytes], most: list[float]) -> None:
+def _watch(most: list[float], process: subprocess.Popen[bytes]) -> None:
     while process.poll() is None:
         most[0] = max(most[0], sum(_megabytes(pid) for pid in _family(process.pid)))
         time.sleep(0.1)
