@@ -137,12 +137,13 @@ class Crew:
 
 def sweep(history: History, root: Path, fleet: str) -> None:
     """Remove the files of a fleet's rollouts that have long been over; logs and record stay."""
-    old = history.ended(fleet)[KEPT:]
-    with contextlib.suppress(OSError):  # room is made another time
+    with contextlib.suppress(HearthError):  # room is made another time: no target waits for it
+        old = history.ended(fleet)[KEPT:]
         for rollout in old:
-            export.remove(root, rollout)
-    if old and not history.embedded:
-        history.forget_packed(old)
+            with contextlib.suppress(OSError):
+                export.remove(root, rollout)
+        if old and not history.embedded:
+            history.forget_packed(old)
 
 
 def of(history: History, root: Path) -> Callable[[str], Crew]:

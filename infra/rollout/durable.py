@@ -130,10 +130,14 @@ class Queues:
         if self._embedded:
             self._bells[name].ring()
 
-    def close(self) -> None:
-        """Take no more."""
+    def end(self) -> None:
+        """Take no more: what is taken by a process that does nothing with it waits for who takes its work over."""
         for bell in self._bells.values():
             bell.set()
+
+    def close(self) -> None:
+        """Take no more, and let go."""
+        self.end()
         for thread in self._threads:
             thread.join(10)
 

@@ -133,9 +133,14 @@ def unpack(packed: bytes, root: Path, rollout: str) -> Path:
 def remove(root: Path, rollout: str) -> None:
     """Take a rollout's own files from this machine, and leave its logs. They may be taken or unpacked again."""
     here = folder(root, rollout)
+    _clear(here)  # what a kill left
     with suppress(FileNotFoundError):  # at once out of the way: half of an export is none
         (here / "source").rename(here / ".source-gone")
-    for left in here.glob(".source-*"):  # also what a kill left
+    _clear(here)
+
+
+def _clear(here: Path) -> None:
+    for left in here.glob(".source-*"):
         shutil.rmtree(left, ignore_errors=True)
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from infra.rollout.history import JOBS, RUNS, History, Superseded, add_lines, event_of
 from infra.rollout.state import Job, Note, Report, Step
@@ -22,7 +24,14 @@ _STOPPABLE = ("change", "watch", "retire")
 
 # Said once: to build a statement takes longer than to execute it, and every step comes by here.
 _KNOWN = sa.select(JOBS.c.done, JOBS.c.report).where(JOBS.c.id == sa.bindparam("job"))
-_TAKE = JOBS.update().where(JOBS.c.id == sa.bindparam("job")).values(owner=sa.bindparam("mine"))
+
+
+def _take(insert: Any) -> Any:
+    made = insert(JOBS).values(id=sa.bindparam("job"), owner=sa.bindparam("mine"), done=0, report=None)
+    return made.on_conflict_do_update(index_elements=[JOBS.c.id], set_={"owner": made.excluded.owner})
+
+
+_TAKE = {"sqlite": _take(sqlite.insert), "postgresql": _take(postgresql.insert)}
 _MINE = JOBS.c.id == sa.bindparam("job"), JOBS.c.owner == sa.bindparam("mine")
 _DONE = JOBS.update().where(*_MINE, JOBS.c.done == sa.bindparam("before")).values(
     done=sa.bindparam("after"), report=sa.bindparam("how"))  # fmt: skip
@@ -49,11 +58,9 @@ class Task:
     def begin(self, now: datetime) -> list[Event]:
         """Take the job and begin its first step that is not done; the lines of the trail that say so."""
         with self._history.at_work() as connection:
-            connection.execute(_TAKE, {"job": self._id, "mine": self._owner})  # first: a writer waits at its beginning
-            known = connection.execute(_KNOWN, {"job": self._id}).one_or_none()
-            if known is None:
-                connection.execute(JOBS.insert().values(id=self._id, owner=self._owner, done=0, report=None))
-            self._know(*(known or (0, None)))
+            # First: of two who begin it at once one waits here, and then has it from the other.
+            connection.execute(_TAKE[connection.dialect.name], {"job": self._id, "mine": self._owner})
+            self._know(*connection.execute(_KNOWN, {"job": self._id}).one())
             if self.report is not None:
                 return []
             if self._is_to_stop(connection):

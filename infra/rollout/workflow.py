@@ -124,6 +124,7 @@ class Process:
 
     def stop(self, *, wait: float | None = None) -> bool:
         """Take nothing new and wait until every step under way is recorded; whether that came within `wait` seconds."""
+        self._queues.close()  # before what has been taken is told to stop, or it would stay here undone
         self._stopping.set()
         until = None if wait is None else time.monotonic() + wait
         with self._bell:
@@ -134,7 +135,7 @@ class Process:
 
     def stop_engines(self, *, hard: bool) -> None:
         """End the engines under way; their steps are not recorded, and will be done again."""
-        self._stopping.set()
+        self._take_nothing_new()
         self._cutting.set()
         with self._choosing:
             hands = list(self._hands.values())
@@ -144,7 +145,7 @@ class Process:
     def close(self) -> None:
         """Let go of everything. Work that is not done stays in the database."""
         global _process  # noqa: PLW0603
-        self._stopping.set()
+        self._take_nothing_new()
         with self._bell:
             self._bell.notify_all()
         self._notices.shutdown(wait=True)
@@ -153,6 +154,10 @@ class Process:
         if self._client is not None:
             self._client.destroy()
         _process = None
+
+    def _take_nothing_new(self) -> None:
+        self._stopping.set()
+        self._queues.end()
 
     @property
     def stopping(self) -> bool:
@@ -416,7 +421,7 @@ class Process:
     def _give_up(self, error: Exception) -> NoReturn:
         if isinstance(error, HearthError):
             self.failed = error
-            self._stopping.set()
+            self._take_nothing_new()
         raise Stopped from error
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
-from infra.rollout.history import History, url_of
-from infra.rollout.values import Plan
+from infra.rollout.history import History, Superseded, add_lines, url_of
+from infra.rollout.state import Job, Report, Step
+from infra.rollout.task import Task
+from infra.rollout.values import Event, Plan
 from tests.proof import postgres
 from tests.proof.postgres import Server
 from tests.rollout.child import child, kill
@@ -124,6 +130,47 @@ def test_what_a_machine_that_never_comes_back_was_at_is_finished_by_the_one_that
             until(ended(kept))
             assert {pid for what in left for pid in ends_of(tmp_path, what)} == {heir.pid}
     assert outcome(kept) == "succeeded"
+
+
+def test_a_worker_that_is_told_to_stop_leaves_the_queue_to_the_others(kept: History, tmp_path: Path) -> None:
+    """While it finishes its longest step it takes nothing more, with which it would do nothing."""
+    begin(kept, plan(wave("one", stacks := [target(f"t{n}") for n in range(16)], concurrency=16)))
+    given, late = {"database": str(kept.url), "at_once": 2}, [f"{stack.stack}:place" for stack in stacks[1::2]]
+    with child(tmp_path, name="w1", seconds=1.0, **given) as stays:  # it conducts
+        until(lambda: under_way(tmp_path, stays))
+        with child(tmp_path, name="w2", seconds=0.5, late=late, **given) as goes:
+            until(lambda: any(what in late for what in under_way(tmp_path, goes)))
+            goes.terminate()
+            assert goes.wait(30) == 0
+        until(ended(kept), 60)
+    assert outcome(kept) == "succeeded"
+
+
+def test_of_two_that_begin_a_job_at_once_the_later_one_has_it(kept: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was thought dead may be at its beginning just then."""
+    begin(kept, plan(wave("one", [target("a")])))
+    first, both_in = threading.Event(), threading.Barrier(2)
+
+    def slow(connection: Connection, lines: list[Event]) -> list[Event]:
+        if not first.is_set():
+            first.set()
+            time.sleep(1)
+        return add_lines(connection, lines)
+
+    def go(task: Task) -> None:
+        both_in.wait()
+        task.begin(datetime.now(UTC))
+
+    monkeypatch.setattr("infra.rollout.task.add_lines", slow)
+    job = Job("a:change:1", "change", "one", (Step(phase="place"),), "a")
+    tasks = [Task(kept, "r1", job, name) for name in ("w1", "w2")]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(go, tasks))
+    ends = 0
+    for task in tasks:
+        with suppress(Superseded):
+            ends += bool(task.ended(Report(job.id, "done"), "", {}, datetime.now(UTC), on=True))
+    assert ends == 1
 
 
 def _require_never_too_many(folder: Path) -> None:

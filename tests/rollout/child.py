@@ -45,7 +45,7 @@ def main() -> int:
     folder, given = Path(sys.argv[1]), json.loads(sys.argv[2])
     hands = Pretended(
         folder, seconds=given.get("seconds", 0.0), seed=given.get("seed"), fails=frozenset(given.get("fails", ())),
-        unclear=frozenset(given.get("unclear", ())),
+        unclear=frozenset(given.get("unclear", ())), late=frozenset(given.get("late", ())),
     )  # fmt: skip
     kept = History(given.get("database") or f"sqlite:///{folder / 'rollouts.db'}")
     if "database" in given:

@@ -27,6 +27,8 @@ class Pretended:
     """Gates that do not know, until a file `<stack>:<gate>.clear` says that they do."""
     seed: int | None = None
     """With a seed every step lasts and ends by chance, the same for the same step."""
+    late: frozenset[str] = frozenset()
+    """`stack:phase` or `stack:gate`, which last ten times as long."""
     notices: list[Event] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -77,7 +79,7 @@ class Pretended:
         longer = 1.0 if self.seed is None else random.Random(f"{self.seed}{what}").uniform(0.2, 2.0)  # noqa: S311
         if self.seconds == 0.0:
             return False
-        return self.ended.wait(self.seconds * longer)
+        return self.ended.wait(self.seconds * longer * (10 if what in self.late else 1))
 
     def _fails(self, what: str) -> bool:
         if self.seed is not None:

@@ -298,6 +298,7 @@ def test_what_is_removed_leaves_its_logs_and_can_be_taken_again(repository: Repo
     before = files(taken)
     (taken.parent / "log").mkdir()
     (taken.parent / ".source-of-a-kill").mkdir()
+    (taken.parent / ".source-gone" / "half").mkdir(parents=True)
     export.remove(repository.root, "r1")
     export.remove(repository.root, "never")
     assert [path.name for path in taken.parent.iterdir()] == ["log"]
@@ -322,3 +323,11 @@ def test_the_last_rollouts_that_ended_and_those_under_way_keep_their_files(repos
     kept.forget_packed(["r2"])
     assert kept.packed("r2") is None
     assert kept.packed("r3") == b"packed"
+
+
+def test_no_target_waits_for_room_that_cannot_be_made_now(repository: Repository, monkeypatch: pytest.MonkeyPatch):
+    def away(*_: object) -> list[str]:
+        raise Unreachable("the database is away")
+
+    monkeypatch.setattr("infra.rollout.history.History.ended", away)
+    crew.sweep(history(repository.root / ".hearth"), repository.root, "hearth")
