@@ -19,7 +19,7 @@ down: .venv/.runtime ## Stop local Azure; all state is kept
 	@$(BIN)/hearth local stop
 
 test: .venv/.dev ## The tests
-	@$(BIN)/python -c 'from infra.toolchain import cli, progress; cli.find_or_build(progress.shown_on())'
+	@$(BIN)/python -m infra.toolchain.cli
 	@$(BIN)/pytest -n 2 --dist worksteal
 
 lint: .venv/.dev ## Format, lint, types, arrows

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra.toolchain.build import build, fingerprint, go_command
-from infra.toolchain.errors import NoEngine
-from infra.toolchain.progress import Progress
+from infra.toolchain.errors import NoEngine, ToolchainError
+from infra.toolchain.progress import Progress, shown_on
 from infra.toolchain.versions import PULUMI
 
 INSTALL_LIMIT = 120.0  # seconds; a network that swallows everything must not cost more
@@ -118,3 +118,12 @@ def _install_officially(root: Path, env: Mapping[str, str], progress: Progress, 
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         shutil.rmtree(partial, ignore_errors=True)
+
+
+if __name__ == "__main__":  # once before many need it at once
+    try:
+        find_or_build(shown_on())
+    except ToolchainError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
