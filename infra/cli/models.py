@@ -124,16 +124,11 @@ def _known(name: str) -> str:
     project = place.project()
     if not is_record_name(name):
         text = f'"{name[:80]}" is no name of a record: a file of stacks/models, without .yaml'
-        raise SpecError([Mistake("command line", 0, "NAME", text)])
-    if not project.record_file(name).exists():
-        raise SpecError(
-            [
-                Mistake(
-                    "command line", 0, "NAME", f"there is no record {name}{did_you_mean(name, project.record_names())}"
-                )
-            ]
-        )
-    return name
+    elif not project.record_file(name).exists():
+        text = f"there is no record {name}{did_you_mean(name, project.record_names())}"
+    else:
+        return name
+    raise SpecError([Mistake("command line", 0, "NAME", text)])
 
 
 def _text(project: Project, one: str) -> str:

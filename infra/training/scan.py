@@ -82,11 +82,8 @@ class _Assistant(msgspec.Struct, tag_field="role", tag="assistant", forbid_unkno
     weight: Literal[1] = 1
 
 
-_Message = _System | _Developer | _User | _Assistant
-
-
 class _Chat(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
+    messages: Annotated[list[_System | _Developer | _User | _Assistant], msgspec.Meta(min_length=1)]
 
 
 _PLAIN: dict[type, str] = {_System: "system", _Developer: "developer", _User: "user", _Assistant: "assistant"}

@@ -16,8 +16,8 @@ from infra.training import order, upload
 from infra.training.accounts import Trainer
 from infra.training.data import Source
 from infra.training.intent import Book, Intent
+from infra.training.upload import Tell
 
-Tell = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
 """Told the name of a file, the bytes that Azure has taken, and all of them."""
 DIGITS = 12

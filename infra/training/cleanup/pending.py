@@ -5,6 +5,9 @@ from __future__ import annotations
 from infra.ports.finetuning import JobView
 from infra.training.cleanup.values import Inventory, Pending, References, Unfinished
 
+_FOLLOWING = {"succeeded": "writes its record", "failed": "tells why", "cancelled": "tells why"}
+"""What `hearth train` does with a job that has ended like this."""
+
 
 def pending(found: Inventory, references: References) -> list[Pending]:
     """Those of the account, each with how its job stands and the next move."""
@@ -39,9 +42,8 @@ def _do(one: Unfinished, job: JobView | None) -> str:
     if one.job and job is None:
         return give_up
     if one.has_yaml:
-        goes_on = "writes its record" if job is not None and job.status == "succeeded" else "goes on with it"
-        goes_on = "tells why" if job is not None and job.status in {"failed", "cancelled"} else goes_on
-        return f"hearth train {one.training} {goes_on}, if its YAML and data are as they were; {give_up}"
+        does = _FOLLOWING.get(job.status if job is not None else "", "goes on with it")
+        return f"hearth train {one.training} {does}, if its YAML and data are as they were; {give_up}"
     if job is None:
         return give_up
     shows = f"models record {one.job} --name {one.training}" if job.status == "succeeded" else f"jobs show {one.job}"
